@@ -1,0 +1,151 @@
+r"""The exception tree. Every error knows what, where, why, what now, and the exit code it stands for.
+
+::
+
+    VDiskError                        path, location, hint; exit_code for the command line
+    +- UsageError                     the call itself is wrong (2)
+    +- SourceError                    the file cannot be opened or read (3); also an OSError
+    +- FormatError                    the bytes are not what the format says (3)
+    |  +- UnknownFormatError          no known signature
+    |  +- ChecksumError               a checksum does not fit; carries expected and actual
+    |  +- CorruptStructureError       a named structure contradicts itself or the file around it
+    |  +- ReadLimitError              a read budget ran out: the image makes its reader loop or swell
+    |  +- UnsupportedFeatureError     known, but not handled (5)
+    +- ChainError                     the chain of versions does not hold (3)
+    |  +- ParentNotFoundError         carries the paths that were tried
+    |  +- ParentMismatchError         a parent was found, but its id is another one
+    +- NotFoundError                  asked for something that is not there (1)
+       +- FileMissingError            also a FileNotFoundError
+       +- KeyMissingError             also a KeyError
+       +- ValueMissingError           also a KeyError
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vdiskkit.location import Location
+
+__all__ = [
+    "ChainError",
+    "ChecksumError",
+    "CorruptStructureError",
+    "FileMissingError",
+    "FormatError",
+    "KeyMissingError",
+    "NotFoundError",
+    "ParentMismatchError",
+    "ParentNotFoundError",
+    "ReadLimitError",
+    "SourceError",
+    "UnknownFormatError",
+    "UnsupportedFeatureError",
+    "UsageError",
+    "VDiskError",
+    "ValueMissingError",
+]
+
+
+class VDiskError(Exception):
+    """Base of every error that vdiskkit raises on purpose.
+
+    Args:
+        message: What is wrong and why, one sentence, without the place.
+        location: Where it was found, as exactly as is known.
+        hint: What the user can do now.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, location: Location | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} (at {self.location})" if self.location else self.message
+
+
+class UsageError(VDiskError):
+    """The call itself is wrong: an argument that can never work."""
+
+    exit_code = 2
+
+
+class SourceError(VDiskError, OSError):
+    """A file cannot be opened or read: missing, a directory, no permission, the share went away."""
+
+
+class FormatError(VDiskError):
+    """The bytes are not what the format says they should be."""
+
+
+class UnknownFormatError(FormatError):
+    """No signature that we know was found."""
+
+
+class ChecksumError(FormatError):
+    """A stored checksum does not fit the bytes it covers."""
+
+    def __init__(
+        self, message: str, *, expected: int, actual: int, location: Location | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(f"{message} (stored 0x{expected:08x}, computed 0x{actual:08x})", location=location, hint=hint)
+        self.expected = expected
+        self.actual = actual
+
+
+class CorruptStructureError(FormatError):
+    """A named structure contradicts itself or the file around it."""
+
+
+class ReadLimitError(FormatError):
+    """A read budget ran out: the image makes its reader loop or ask for absurd amounts."""
+
+
+class UnsupportedFeatureError(FormatError):
+    """Recognised, but not handled; the message names the feature."""
+
+    exit_code = 5
+
+
+class ChainError(VDiskError):
+    """The chain of a differencing disk does not hold."""
+
+
+class ParentNotFoundError(ChainError):
+    """No parent file was found; ``tried`` lists where it was looked for."""
+
+    def __init__(
+        self, message: str, *, tried: tuple[str, ...] = (), location: Location | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, location=location, hint=hint)
+        self.tried = tried
+
+
+class ParentMismatchError(ChainError):
+    """A parent file was found, but it is not the one the child was made from."""
+
+
+class NotFoundError(VDiskError):
+    """What was asked for is not there; nothing is wrong with the disk."""
+
+    exit_code = 1
+
+
+class FileMissingError(NotFoundError, FileNotFoundError):
+    """A file or directory does not exist inside the image."""
+
+
+class KeyMissingError(NotFoundError, KeyError):
+    """A registry key does not exist."""
+
+    __str__ = VDiskError.__str__
+
+
+class ValueMissingError(NotFoundError, KeyError):
+    """A registry value does not exist."""
+
+    __str__ = VDiskError.__str__

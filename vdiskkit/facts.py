@@ -1,0 +1,52 @@
+"""What all facts share: frozen dataclasses that turn themselves into plain JSON types.
+
+A fact class is ``@dataclass(frozen=True, slots=True, kw_only=True)`` and derives from :class:`Facts`. Its fields are
+JSON-like already: ``str``, ``int``, ``bool``, ``None``, aware ``datetime`` (UTC), enums, tuples of these and other
+facts. Bytes are given as hex text. The JSON Schema in the package is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+__all__ = ["Facts", "Notice", "to_plain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Base of all facts."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON types; times as RFC 3339 in UTC, enums as their value."""
+        return {field.name: to_plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Facts):
+    """Something worth telling that did not stop the reading.
+
+    Attributes:
+        code: Stable short name, such as ``vhd.footer_damaged``.
+        message: One sentence for people.
+        location: Where, as text, or None.
+    """
+
+    code: str
+    message: str
+    location: str | None = None
+
+
+def to_plain(value: Any) -> Any:  # noqa: ANN401 - the one place where facts of any shape meet JSON
+    """Convert one field's value to JSON types."""
+    if isinstance(value, Facts):
+        return value.to_dict()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    return value

@@ -1,0 +1,258 @@
+"""Read-only byte sources.
+
+A :class:`ByteSource` has a size and reads exact ranges. There is no method that writes: what is opened here can not
+be changed through it, and files are opened ``rb``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+
+from vdiskkit.errors import CorruptStructureError, SourceError
+from vdiskkit.location import Location
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ByteSource", "BytesSource", "FileSource", "SliceSource", "SourceFile", "StreamSource"]
+
+
+class ByteSource(Protocol):
+    """Something with a size and bytes at offsets."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        ...
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0, for messages."""
+        ...
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``.
+
+        Raises:
+            CorruptStructureError: The range reaches outside the source.
+            SourceError: The operating system could not read.
+        """
+        ...
+
+
+def check_range(source: ByteSource, offset: int, length: int) -> None:
+    """Refuse a range that is not wholly inside ``source``.
+
+    Raises:
+        CorruptStructureError: The range reaches outside.
+    """
+    if offset < 0 or length < 0 or offset + length > source.size:
+        raise CorruptStructureError(
+            f"something points outside: {length} bytes at offset {offset:#x} of {source.size:#x} bytes",
+            location=source.location.at("byte", max(offset, 0)),
+        )
+
+
+class StreamSource:
+    """Any seekable binary file object. The object stays the caller's: it is never closed here."""
+
+    def __init__(self, stream: BinaryIO, name: str = "") -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._location = Location(name)
+        try:
+            self._size = stream.seek(0, os.SEEK_END)
+        except (OSError, ValueError, AttributeError) as exc:
+            raise SourceError(
+                f"the file object cannot seek: {exc}",
+                location=self._location,
+                hint="give a path or a seekable binary file object",
+            ) from exc
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self._size
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0."""
+        return self._location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`."""
+        check_range(self, offset, length)
+        parts = []
+        wanted = length
+        try:
+            with self._lock:
+                self._stream.seek(offset)
+                while wanted:
+                    part = self._stream.read(wanted)
+                    if not part:
+                        break
+                    parts.append(part)
+                    wanted -= len(part)
+        except OSError as exc:
+            raise _read_failed(self._location, offset, str(exc)) from exc
+        if wanted:
+            raise _read_failed(self._location, offset, "the file ended early; it has been cut while it was read")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class FileSource(StreamSource):
+    """A local or UNC file, opened for reading only and shared with other readers and writers.
+
+    Args:
+        path: The file, as the user named it; errors repeat it.
+        opened: The same path in the form that the operating system needs (long or UNC), when that differs.
+    """
+
+    def __init__(self, path: str, opened: str | None = None) -> None:
+        try:
+            # Unbuffered: the layers above ask for what they need, a second buffer would only read more.
+            stream = open(opened or path, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed in close()
+        except OSError as exc:
+            raise _open_failed(path, exc) from exc
+        try:
+            super().__init__(stream, path)
+        except BaseException:
+            stream.close()
+            raise
+        self._file = stream
+
+    def close(self) -> None:
+        """Close the file; further reads fail."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class BytesSource:
+    """Bytes in memory as a source."""
+
+    def __init__(self, data: bytes, location: Location | None = None) -> None:
+        self._data = data
+        self._location = location or Location("")
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return len(self._data)
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0."""
+        return self._location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`."""
+        check_range(self, offset, length)
+        return self._data[offset : offset + length]
+
+
+class SliceSource:
+    """A contiguous part of another source, such as a partition of a disk."""
+
+    def __init__(self, source: ByteSource, offset: int, size: int, location: Location | None = None) -> None:
+        check_range(source, offset, size)
+        self._source = source
+        self._offset = offset
+        self._size = size
+        self._location = location or source.location.at("byte", offset)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self._size
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0."""
+        return self._location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`."""
+        check_range(self, offset, length)
+        return self._source.read_at(self._offset + offset, length)
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a read-only binary file object, for readers that want one and for users."""
+
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__()
+        self.source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position; see :meth:`io.IOBase.seek`."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.source.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"negative seek position {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to ``size`` bytes, all that is left when negative; short only at the end."""
+        left = max(self.source.size - self._position, 0)
+        size = left if size is None or size < 0 else min(size, left)
+        if not size:
+            return b""
+        data = self.source.read_at(self._position, size)
+        self._position += size
+        return data
+
+    def readall(self) -> bytes:
+        """Read all that is left."""
+        return self.read()
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Fill ``buffer``; return how many bytes were put there."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _open_failed(path: str, exc: OSError) -> SourceError:
+    location = Location(path)
+    if isinstance(exc, IsADirectoryError) or os.path.isdir(path):  # noqa: PTH112 - Windows says "permission denied"
+        return SourceError("this is a directory, not a file", location=location, hint="name the disk file itself")
+    if isinstance(exc, FileNotFoundError):
+        return SourceError("no such file", location=location, hint="check the path and that the share is connected")
+    if isinstance(exc, PermissionError):
+        return SourceError(
+            "the file may not be read",
+            location=location,
+            hint="check its access rights, and whether another program holds it open exclusively",
+        )
+    return SourceError(f"the file cannot be opened: {exc.strerror or exc}", location=location)
+
+
+def _read_failed(location: Location, offset: int, reason: str) -> SourceError:
+    return SourceError(
+        f"reading failed: {reason}",
+        location=location.at("byte", offset),
+        hint="check the disk or share, then try again",
+    )
