@@ -1,0 +1,1 @@
+"""Gathering: everything known about a vDisk pair, as frozen facts."""

@@ -1,0 +1,1 @@
+"""The Windows installation inside a volume: its hives, files, versions and PVS target software."""
