@@ -10,9 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["Facts", "Notice", "to_plain"]
+from vdiskkit.errors import FileMissingError, FormatError, ReadLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vdiskkit.errors import VDiskError
+
+__all__ = ["Facts", "Notice", "NoticeLog", "to_plain"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,38 @@ class Notice(Facts):
     code: str
     message: str
     location: str | None = None
+
+
+class NoticeLog:
+    """Collects notices while facts are gathered, so that one unreadable part does not hide all others."""
+
+    def __init__(self) -> None:
+        self._notices: dict[Notice, None] = {}
+
+    def add(self, code: str, message: str, location: object = None) -> None:
+        """Add a notice; the same one is kept once."""
+        self._notices[Notice(code=code, message=message, location=str(location) if location else None)] = None
+
+    def add_error(self, code: str, what: str, error: VDiskError) -> None:
+        """Add what an error says as a notice."""
+        self.add(code, f"{what}: {error.message}", error.location)
+
+    def attempt(self, code: str, what: str, call: Callable[[], T], default: T) -> T:
+        """Return ``call()``; when the image does not let it, note that and return ``default``.
+
+        A used-up read budget is not noted but raised: it would stop every further part as well.
+        """
+        try:
+            return call()
+        except ReadLimitError:
+            raise
+        except (FormatError, FileMissingError) as exc:
+            self.add_error(code, what, exc)
+            return default
+
+    def notices(self) -> tuple[Notice, ...]:
+        """All notices in the order they came."""
+        return tuple(self._notices)
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - the one place where facts of any shape meet JSON

@@ -1,0 +1,130 @@
+"""The Windows installation on one NTFS volume: its hives and files, opened at first need."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from vdiskkit.errors import FileMissingError, KeyMissingError, UnsupportedFeatureError
+from vdiskkit.io import SourceFile
+from vdiskkit.registry import Hive
+from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath, parse_registry_path
+
+if TYPE_CHECKING:
+    from vdiskkit.ntfs import NtfsVolume
+    from vdiskkit.registry import RegistryKey
+
+__all__ = ["WindowsImage", "find_windows_root"]
+
+_SOFTWARE = HIVE_FILES["SOFTWARE"]
+_ROOT_LIMIT = 64
+"""Directories of the volume root that are tried when there is no folder named Windows."""
+
+
+def find_windows_root(volume: NtfsVolume) -> str | None:
+    """Return the Windows folder's name on ``volume``, found by its SOFTWARE hive; None when there is none."""
+    if volume.find(f"Windows\\{_SOFTWARE}") is not None:
+        return "Windows"
+    for tried, entry in enumerate(volume.listdir("")):
+        if tried >= _ROOT_LIMIT:
+            break
+        if entry.is_directory and entry.name.casefold() not in {"windows", "."}:
+            try:
+                if volume.find(f"{entry.name}\\{_SOFTWARE}") is not None:
+                    return entry.name
+            except UnsupportedFeatureError:
+                continue
+    return None
+
+
+class WindowsImage:
+    r"""A Windows folder on a volume.
+
+    Args:
+        volume: The NTFS volume.
+        root: Name of the Windows folder.
+    """
+
+    def __init__(self, volume: NtfsVolume, root: str = "Windows") -> None:
+        self.volume = volume
+        self.root = root
+        self._hives: dict[str, Hive] = {}
+        self._control_set: int | None = None
+
+    def registry(self, name: str) -> Hive:
+        r"""Open a hive by its name: ``SOFTWARE``, ``SYSTEM``, ``SAM``, ``SECURITY``, ``DEFAULT``, ``NetworkService``.
+
+        The hive is read through the file's runs where it lies; it is never copied.
+
+        Raises:
+            FileMissingError: The image has no such hive.
+            FormatError: The file is no hive.
+        """
+        wanted = name.upper()
+        hive = self._hives.get(wanted)
+        if hive is None:
+            path = HIVE_FILES.get(wanted)
+            if path is None:
+                raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
+            file = self.volume.lookup(f"{self.root}\\{path}")
+            hive = self._hives[wanted] = Hive(file.open(), wanted)
+        return hive
+
+    def open_hives(self) -> dict[str, Hive]:
+        """The hives opened so far, by name."""
+        return dict(self._hives)
+
+    def open_file(self, path: str) -> BinaryIO:
+        r"""Open a file of the volume for reading, such as ``Windows\System32\license.rtf``.
+
+        Raises:
+            FileMissingError: There is no such file.
+            UnsupportedFeatureError: The file is stored in a way that cannot be read (WOF, EFS).
+        """
+        source = self.volume.lookup(path).open()
+        return cast("BinaryIO", io.BufferedReader(SourceFile(source), buffer_size=64 * 1024))
+
+    @property
+    def control_set(self) -> int | None:
+        r"""Number of the control set in use (``SYSTEM\Select``, ``Current``); None when it is not stored."""
+        if self._control_set is None:
+            select = self.registry("SYSTEM").find("Select")
+            value = select.value("Current") if select is not None else None
+            if value is not None and isinstance(value.data, int) and 0 < value.data < 1000:
+                self._control_set = value.data
+        return self._control_set
+
+    def resolve(self, text: str) -> RegistryPath:
+        """Split a registry path and put the control set in use in place of ``CurrentControlSet``.
+
+        Raises:
+            UsageError: The path names no hive that an image has.
+        """
+        path = parse_registry_path(text)
+        first, _, rest = path.key.partition("\\")
+        if path.hive == "SYSTEM" and first.casefold() == "currentcontrolset" and self.control_set is not None:
+            name = f"ControlSet{self.control_set:03d}"
+            path = RegistryPath(path.hive, f"{name}\\{rest}" if rest else name)
+        return path
+
+    def find_key(self, text: str) -> RegistryKey | None:
+        """Return the key with a full path, None when the key (or its hive) does not exist."""
+        path = self.resolve(text)
+        try:
+            hive = self.registry(path.hive)
+        except FileMissingError:
+            return None
+        return hive.find(path.key)
+
+    def key(self, text: str) -> RegistryKey:
+        """Return the key with a full path.
+
+        Raises:
+            KeyMissingError: There is no such key.
+            FileMissingError: The image has no such hive.
+        """
+        path = self.resolve(text)
+        key = self.registry(path.hive).find(path.key)
+        if key is None:
+            raise KeyMissingError(f"there is no key {path.text}", location=self.registry(path.hive).location)
+        return key
