@@ -1,0 +1,1 @@
+"""Registry hives: base block, cells, keys, values, and their text form."""
