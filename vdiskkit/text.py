@@ -2,7 +2,8 @@ r"""Untrusted text made displayable.
 
 Every string that comes from an image or a side-car (key names, values, file names, labels, side-car texts) is
 untrusted: it may hold escape sequences, line breaks, bidirectional overrides or lone surrogates. One function makes
-it safe for every output; what it replaces is shown as ``\u{1b}``, so that nothing is lost silently.
+it safe for every output; what it replaces is shown as ``\u{1b}``, so that nothing is lost silently. Build servers
+act on marks such as ``##vso[`` anywhere in a line of output, so the first ``#`` of such a mark is replaced too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ DEFAULT_LIMIT = 4096
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
+    "|#(?=#(?:[Vv][Ss][Oo])?\\[)"
 )
 
 

@@ -1,0 +1,153 @@
+r"""Paths of the machine we run on: what may be named, and the form that the operating system needs.
+
+Accepted are ``C:\x``, ``C:/x``, ``\\server\share\x``, ``\\?\C:\x``, ``\\?\UNC\server\share\x`` and, on other systems,
+whatever their paths look like. From about 240 characters on, Windows needs the ``\\?\`` form; it is added here.
+Refused are ``C:x`` (which file that is depends on a hidden per-drive folder) and devices (``\\.\PhysicalDrive0``):
+a vDisk is a file. Wildcards are expanded here because ``cmd.exe`` does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.io.source import FileSource
+from vdiskkit.location import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LONG_PATH_FROM", "HostPath", "expand", "host_path", "open_source"]
+
+LONG_PATH_FROM = 240
+"""Characters from which the long form is used: MAX_PATH is 260, and folders stop at 248 to leave room for a name."""
+
+_DRIVE_RELATIVE = re.compile(r"[A-Za-z]:(?![\\/])")
+_DEVICE = re.compile(r"[\\/]{2}\.(?:[\\/]|$)")
+_VERBATIM = re.compile(r"[\\/]{2}\?[\\/]")
+_VERBATIM_FILE = re.compile(
+    r"(?:[A-Za-z]:[\\/]|UNC[\\/][^\\/]+[\\/][^\\/]+[\\/]|Volume\{[0-9a-f-]+\}[\\/]).", re.IGNORECASE
+)
+_UNC = re.compile(r"\\\\[^\\?.]")
+_WINDOWS = os.name == "nt"
+
+
+class HostPath(NamedTuple):
+    """A checked path.
+
+    Attributes:
+        shown: As the user wrote it; messages repeat it.
+        opened: As the operating system gets it.
+    """
+
+    shown: str
+    opened: str
+
+
+def host_path(path: str | os.PathLike[str], *, windows: bool = _WINDOWS) -> HostPath:
+    r"""Check a path and give it the form in which it can be opened.
+
+    Args:
+        path: Any path of the forms in the module docstring.
+        windows: Whether Windows will open it; the checks are the same everywhere.
+
+    Raises:
+        UsageError: The path is empty, holds a NUL, is drive-relative (``C:x``) or names a device.
+    """
+    text = os.fspath(path)
+    if not text:
+        raise UsageError("the path is empty", hint="name a file")
+    if "\0" in text:
+        raise UsageError("the path holds a NUL character", location=Location(text), hint="name a file")
+    if _DEVICE.match(text):
+        raise _device(text)
+    if _VERBATIM.match(text):
+        if not _VERBATIM_FILE.match(text, 4):
+            raise _device(text)
+        # Behind this prefix Windows takes the text literally, so a slash there would be part of a name.
+        return HostPath(text, text.replace("/", "\\") if windows else text)
+    if _DRIVE_RELATIVE.match(text):
+        raise UsageError(
+            "a path that is relative to the current folder of a drive is not accepted",
+            location=Location(text),
+            hint=f"write {text[:2]}\\{text[2:]} for a file of that drive, ./{text} for a file of that name",
+        )
+    return HostPath(text, _long_form(text) if windows else text)
+
+
+def open_source(path: str | os.PathLike[str]) -> FileSource:
+    """Open a file for reading, after :func:`host_path`.
+
+    Raises:
+        UsageError: The path can not name a file.
+        SourceError: The file cannot be opened.
+    """
+    checked = host_path(path)
+    if not _WINDOWS and not os.path.lexists(checked.opened):
+        kind = _windows_only(checked.shown)
+        if kind:
+            raise SourceError(
+                f"no such file; {kind} can be opened on Windows only",
+                location=Location(checked.shown),
+                hint="mount the share or disk and give the path below the mount point",
+            )
+    return FileSource(checked.shown, checked.opened)
+
+
+def expand(paths: Iterable[str]) -> list[str]:
+    """Replace paths with ``*``, ``?`` and ``**`` by the files they stand for, in order of name; others stay as is.
+
+    Square brackets are plain characters. A file that really has a wildcard in its name is found first.
+
+    Raises:
+        UsageError: A path is not acceptable, see :func:`host_path`.
+        SourceError: A pattern matches no file.
+    """
+    found: list[str] = []
+    for path in paths:
+        checked = host_path(path)
+        body = path[4:] if _VERBATIM.match(path) else path
+        if ("*" not in body and "?" not in body) or os.path.lexists(checked.opened):
+            found.append(path)
+            continue
+        found.extend(_matches(path))
+    return found
+
+
+def _matches(pattern: str) -> list[str]:
+    import glob
+
+    literal = pattern.replace("[", "[[]")
+    matches = sorted(match for match in glob.iglob(literal, recursive=True) if os.path.isfile(match))  # noqa: PTH113, PTH207 - the user's own spelling of the folder is kept
+    if not matches:
+        raise SourceError("no file matches", location=Location(pattern), hint="check the folder and the pattern")
+    return matches
+
+
+def _long_form(text: str) -> str:
+    import ntpath
+
+    if len(text) < LONG_PATH_FROM and len(ntpath.abspath(text)) < LONG_PATH_FROM:
+        return text
+    full = ntpath.normpath(ntpath.abspath(text))
+    if _UNC.match(full):
+        return "\\\\?\\UNC\\" + full[2:]
+    return "\\\\?\\" + full
+
+
+def _windows_only(text: str) -> str | None:
+    if _UNC.match(text) or _VERBATIM.match(text):
+        return "a path of this form"
+    if re.match(r"[A-Za-z]:\\", text):
+        return "a path with a drive letter"
+    return None
+
+
+def _device(text: str) -> UsageError:
+    return UsageError(
+        "devices are not opened, a vDisk is a file",
+        location=Location(text),
+        hint="name the .vhd, .avhd or .pvp file of the vDisk",
+    )
