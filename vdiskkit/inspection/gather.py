@@ -1,0 +1,146 @@
+"""Gathering an :class:`Inspection` from an opened vDisk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from vdiskkit.facts import NoticeLog
+from vdiskkit.inspection.facts import Inspection, VolumeSummary
+from vdiskkit.inspection.procedure import read_procedure
+from vdiskkit.licensing.gather import read_licensing
+from vdiskkit.windows.details import read_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vdiskkit.container import VirtualDisk
+    from vdiskkit.location import Location
+    from vdiskkit.ntfs import NtfsVolume
+    from vdiskkit.pair.facts import PairFacts
+    from vdiskkit.partition import PartitionTable
+    from vdiskkit.pvp import Pvp
+    from vdiskkit.windows.image import WindowsImage
+
+__all__ = ["Inspectable", "OpenedVolume", "gather"]
+
+
+class OpenedVolume(Protocol):
+    """One partition and what was found in it."""
+
+    partition: int
+    file_system: str | None
+    volume: NtfsVolume | None
+    windows_root: str | None
+    problem: str | None
+
+
+class Inspectable(Protocol):
+    """What an inspection needs of an opened vDisk."""
+
+    @property
+    def target(self) -> str:
+        """The disk file, as it was named."""
+        ...
+
+    @property
+    def container(self) -> VirtualDisk:
+        """The virtual disk."""
+        ...
+
+    @property
+    def partitions(self) -> PartitionTable:
+        """The partition table."""
+        ...
+
+    @property
+    def volumes(self) -> Sequence[OpenedVolume]:
+        """What is in each partition."""
+        ...
+
+    @property
+    def selected(self) -> OpenedVolume | None:
+        """The volume that the facts come from."""
+        ...
+
+    @property
+    def pvp(self) -> Pvp | None:
+        """The side-car."""
+        ...
+
+    @property
+    def pair(self) -> PairFacts | None:
+        """The files around the disk."""
+        ...
+
+    def windows_image(self) -> WindowsImage | None:
+        """The Windows installation, None when there is none."""
+        ...
+
+    def pvp_problem(self) -> str | None:
+        """Why the side-car could not be read, None when it could or does not exist."""
+        ...
+
+
+def gather(disk: Inspectable, *, deep: bool = False, show_keys: bool = False) -> Inspection:
+    """Read everything known about a vDisk pair.
+
+    Args:
+        disk: The opened vDisk.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+        show_keys: Show product keys whole that are no published GVLKs.
+    """
+    log = NoticeLog()
+    _add(log, disk.container.notices)
+    _add(log, disk.partitions.notices)
+    problem = disk.pvp_problem()
+    if problem is not None:
+        log.add("pvp.unreadable", problem)
+    selected = disk.selected
+    volume = None
+    if selected is not None and selected.volume is not None:
+        opened = selected.volume
+        volume = log.attempt("ntfs.unreadable", "the volume's state", lambda: opened.facts(deep=deep), None)
+    windows_volumes = [item.partition for item in disk.volumes if item.windows_root is not None]
+    if len(windows_volumes) > 1:
+        names = ", ".join(str(number) for number in windows_volumes)
+        log.add("windows.several", f"partitions {names} each hold a Windows; choose one with --volume")
+    image = disk.windows_image()
+    windows = read_windows(image, log) if image is not None else None
+    licensing = (
+        read_licensing(image, windows, log, show_keys=show_keys) if image is not None and windows is not None else None
+    )
+    pvp = disk.pvp.facts() if disk.pvp is not None else None
+    pair = disk.pair
+    if pair is not None:
+        for notice in pair.notices:
+            log.add(notice.code, notice.message, notice.location)
+    if selected is not None and selected.volume is not None:
+        _add(log, selected.volume.notices)
+    return Inspection(
+        target=disk.target,
+        container=disk.container.facts(),
+        partitions=disk.partitions.facts(),
+        volumes=tuple(
+            VolumeSummary(
+                partition=item.partition,
+                file_system=item.file_system,
+                label=item.volume.label if item.volume is not None else None,
+                windows=item.windows_root is not None,
+                selected=item is selected,
+                problem=item.problem,
+            )
+            for item in disk.volumes
+        ),
+        volume=volume,
+        pvp=pvp,
+        pair=pair,
+        windows=windows,
+        licensing=licensing,
+        procedure=read_procedure(windows, licensing, pvp, pair),
+        notices=log.notices(),
+    )
+
+
+def _add(log: NoticeLog, notices: Iterable[tuple[str, str, Location | None]]) -> None:
+    for code, message, location in notices:
+        log.add(code, message, location)

@@ -1,0 +1,127 @@
+r"""SkipRearm and the KMS settings at all levels and in both registry views.
+
+Levels: the whole service (``SoftwareProtectionPlatform``), one application (``...\<AppId>``), one product
+(``...\<AppId>\<SkuId>``), and Office's own service (``OfficeSoftwareProtectionPlatform``). Views: the native one and
+``WOW6432Node``, which 32-bit programs see.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vdiskkit.licensing.facts import KmsValueFacts, SkipRearmFacts
+from vdiskkit.licensing.registry_values import fact_data, type_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vdiskkit.facts import NoticeLog
+    from vdiskkit.registry import Hive, RegistryKey
+
+__all__ = ["APP_IDS", "HOST_VALUES", "OFFICE_SERVICE_KEY", "VIEWS", "read_kms_values", "read_skip_rearm"]
+
+APP_IDS = {
+    "55c92734-d682-4d71-983e-d6ec3f16059f": "Windows",
+    "59a52881-a989-479d-af46-f275c6370663": "Office 2010",
+    "0ff1ce15-a989-479d-af46-f275c6370663": "Office 2013 and later",
+}
+OFFICE_SERVICE_KEY = r"Microsoft\OfficeSoftwareProtectionPlatform"
+VIEWS = {"native": "", "wow6432node": "WOW6432Node\\"}
+HOST_VALUES = {
+    "KeyManagementServiceName": "REG_SZ",
+    "KeyManagementServicePort": "REG_SZ",
+    "KeyManagementServiceLookupDomain": "REG_SZ",
+}
+"""Values that say which KMS host is used, and the type that Windows reads."""
+
+_SETTING_VALUES = {
+    "DisableKeyManagementServiceHostCaching": "REG_DWORD",
+    "VLActivationType": "REG_DWORD",
+    "VLActivationInterval": "REG_DWORD",
+    "VLRenewalInterval": "REG_DWORD",
+    "DisableDnsPublishing": "REG_DWORD",
+    "DnsDomainPublishList": "REG_MULTI_SZ",
+    "EnableKmsLowPriority": "REG_DWORD",
+    "KeyManagementServiceListeningPort": "REG_SZ",
+    "UserOperations": "REG_DWORD",
+}
+_KNOWN = {name.casefold(): kind for name, kind in (HOST_VALUES | _SETTING_VALUES).items()}
+_SKU_LIMIT = 128
+"""Products read below one application id: more is not a healthy image."""
+
+
+def read_skip_rearm(software: Hive, service: str) -> SkipRearmFacts:
+    """Read SkipRearm of the licensing service at ``service``, a key path below the SOFTWARE root."""
+    key = software.find(service)
+    value = key.value("SkipRearm") if key is not None else None
+    text = rf"HKLM\SOFTWARE\{service}"
+    if value is None:
+        return SkipRearmFacts(key=text, present=False, type=None, data=None, problem=None)
+    problem = type_problem(value, "REG_DWORD")
+    if problem is None and value.data not in (0, 1):
+        problem = f"the value is {value.data}, but only 0 and 1 have a meaning"
+    return SkipRearmFacts(key=text, present=True, type=value.type_name, data=fact_data(value), problem=problem)
+
+
+def read_kms_values(
+    software: Hive, service: str, log: NoticeLog
+) -> tuple[tuple[KmsValueFacts, ...], tuple[KmsValueFacts, ...]]:
+    """Return the values that name a KMS host, and the other KMS settings, of all levels and views."""
+    found: list[KmsValueFacts] = []
+    for view, prefix in VIEWS.items():
+        for scope, path in (("service", prefix + service), ("office", prefix + OFFICE_SERVICE_KEY)):
+            read = partial(_read_levels, software, path, scope=scope, view=view, log=log)
+            found += log.attempt("licensing.kms_unreadable", f"KMS settings at {path}", read, [])
+    hosts = {name.casefold() for name in HOST_VALUES}
+    return (
+        tuple(value for value in found if value.name.casefold() in hosts),
+        tuple(value for value in found if value.name.casefold() not in hosts),
+    )
+
+
+def _read_levels(software: Hive, path: str, *, scope: str, view: str, log: NoticeLog) -> list[KmsValueFacts]:
+    key = software.find(path)
+    if key is None:
+        return []
+    text = rf"HKLM\SOFTWARE\{path}"
+    found = list(_values(key, text, scope=scope, view=view))
+    for app_id in APP_IDS:
+        app = key.subkey(app_id)
+        if app is None:
+            continue
+        app_text = rf"{text}\{app.name}"
+        found += _values(app, app_text, scope="application", view=view, app_id=app_id)
+        for number, sku in enumerate(app.subkeys()):
+            if number >= _SKU_LIMIT:
+                log.add("licensing.too_many_skus", f"only the first {_SKU_LIMIT} keys below {app_text} were read")
+                break
+            found += _values(sku, rf"{app_text}\{sku.name}", scope="sku", view=view, app_id=app_id, sku_id=sku.name)
+    return found
+
+
+def _values(
+    key: RegistryKey, text: str, *, scope: str, view: str, app_id: str | None = None, sku_id: str | None = None
+) -> Iterator[KmsValueFacts]:
+    for value in key.values():
+        expected = _KNOWN.get(value.name.casefold())
+        if expected is None:
+            continue
+        problem = type_problem(value, expected)
+        if problem is None and value.name.casefold().endswith("port") and not _is_port(value.data):
+            problem = "this is no TCP port number"
+        yield KmsValueFacts(
+            scope=scope,
+            view=view,
+            name=value.name,
+            type=value.type_name,
+            data=fact_data(value),
+            key=text,
+            app_id=app_id,
+            sku_id=sku_id,
+            problem=problem,
+        )
+
+
+def _is_port(data: object) -> bool:
+    return isinstance(data, str) and data.isascii() and data.isdigit() and 0 < int(data[:6]) < 65536
