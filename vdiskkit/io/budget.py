@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import ReadLimitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vdiskkit.io.source import ByteSource
     from vdiskkit.location import Location
 
@@ -31,6 +34,17 @@ class ReadBudget:
         """Raise the limits, for bulk data that a user asked for (the content of one file, a whole $Bitmap)."""
         self.max_bytes += more_bytes
         self.max_calls += more_calls
+
+    @contextmanager
+    def limited(self, max_bytes: int, max_calls: int) -> Iterator[None]:
+        """Within the block allow at most ``max_bytes`` and ``max_calls`` more, and never more than before."""
+        before = self.max_bytes, self.max_calls
+        self.max_bytes = min(self.max_bytes, self.spent_bytes + max_bytes)
+        self.max_calls = min(self.max_calls, self.spent_calls + max_calls)
+        try:
+            yield
+        finally:
+            self.max_bytes, self.max_calls = before
 
     def spend(self, length: int, location: Location) -> None:
         """Count one read of ``length`` bytes.

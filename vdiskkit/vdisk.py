@@ -1,0 +1,322 @@
+"""An opened vDisk: the disk file, its chain, volumes, Windows installation and side-car, each read at first need."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from vdiskkit.container import open_container
+from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UsageError, VDiskError
+from vdiskkit.io import GuardedSource, PageCache, ReadBudget, SliceSource, StreamSource
+from vdiskkit.io.paths import open_source
+from vdiskkit.ntfs import NtfsVolume, probe
+from vdiskkit.partition import read_partitions
+from vdiskkit.windows.image import WindowsImage, find_windows_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from vdiskkit.container import VirtualDisk
+    from vdiskkit.inspection.facts import Inspection
+    from vdiskkit.io import ByteSource, FileSource
+    from vdiskkit.pair.facts import PairFacts
+    from vdiskkit.partition import Partition, PartitionTable
+    from vdiskkit.pvp import Pvp
+
+__all__ = ["DiskVolume", "VDisk", "inspect_path", "open_vdisk"]
+
+_MIB = 1024 * 1024
+_PAGE_SIZE = 4096
+_BASE_BYTES = 1024 * _MIB
+_BASE_CALLS = 2_000_000
+_INSPECT_BYTES = 256 * _MIB
+_INSPECT_CALLS = 2_000_000
+
+
+class DiskVolume:
+    """One partition and what was found in it.
+
+    Attributes:
+        partition: Partition number.
+        file_system: ``ntfs``, ``bitlocker``, or None.
+        volume: The opened NTFS volume, None when it is not NTFS or cannot be read.
+        windows_root: Name of the Windows folder on it, None when there is none.
+        problem: Why the volume cannot be read, None when it can.
+    """
+
+    __slots__ = ("file_system", "partition", "problem", "volume", "windows_root")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.file_system: str | None = None
+        self.volume: NtfsVolume | None = None
+        self.windows_root: str | None = None
+        self.problem: str | None = None
+
+
+class VDisk:
+    """A vDisk opened for reading; nothing reachable from it can write.
+
+    Made by :func:`open_vdisk`; close it, or use it in a ``with`` statement.
+
+    Attributes:
+        target: The disk file, as it was named; empty for a file object without a name.
+        path: The same when it is a path, None for a file object.
+        budget: What has been read from files so far, and how much may be.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        *,
+        target: str,
+        path: str | None,
+        format: str | None = None,  # noqa: A002 - the name users expect
+        volume: int | None = None,
+        parent_dirs: Sequence[str] = (),
+        follow_parent_paths: bool = False,
+    ) -> None:
+        self.target = target
+        self.path = path
+        self._chosen = volume
+        self._opened: list[FileSource] = []
+        self._windows: WindowsImage | None = None
+        # Bounds that no sane use of this file passes: reading all of it a few times over, and some metadata.
+        self.budget = ReadBudget(4 * source.size + _BASE_BYTES, source.size // 512 + _BASE_CALLS)
+        self.container: VirtualDisk = open_container(
+            GuardedSource(source, self.budget),
+            path=path,
+            format=format,
+            parent_dirs=tuple(parent_dirs),
+            follow_parent_paths=follow_parent_paths,
+            open_source=self._open_parent,
+        )
+        # Logical reads are counted as well: a loop that only touches cached pages must end, too.
+        logical = ReadBudget(8 * self.container.size + 4 * _BASE_BYTES, self.container.size // 512 + 4 * _BASE_CALLS)
+        self._disk = GuardedSource(PageCache(self.container, page_size=_PAGE_SIZE), logical)
+
+    def _open_parent(self, path: str) -> ByteSource:
+        source = open_source(path)
+        self._opened.append(source)
+        self.budget.grant(4 * source.size, source.size // 512)
+        return GuardedSource(source, self.budget)
+
+    @cached_property
+    def partitions(self) -> PartitionTable:
+        """The partition table."""
+        return read_partitions(self._disk, self.container.sector_size)
+
+    @cached_property
+    def volumes(self) -> tuple[DiskVolume, ...]:
+        """What is in each partition, in the order of their numbers."""
+        return tuple(self._open_volume(partition) for partition in self.partitions.partitions)
+
+    def _open_volume(self, partition: Partition) -> DiskVolume:
+        found = DiskVolume(partition.number)
+        try:
+            location = self.container.location.at("partition", partition.number)
+            source = SliceSource(self._disk, partition.offset, partition.size, location)
+            found.file_system = probe(source)
+            if found.file_system == "ntfs":
+                found.volume = NtfsVolume(source)
+                found.windows_root = find_windows_root(found.volume)
+            elif found.file_system == "bitlocker":
+                found.problem = "the volume is encrypted with BitLocker; switch BitLocker off in the image to read it"
+        except ReadLimitError:
+            raise
+        except FormatError as exc:
+            found.problem = str(exc)
+        return found
+
+    @cached_property
+    def selected(self) -> DiskVolume | None:
+        """The volume that facts come from: the chosen one, else the first with Windows, else the first NTFS one.
+
+        Raises:
+            UsageError: The chosen partition does not exist.
+        """
+        if self._chosen is not None:
+            for item in self.volumes:
+                if item.partition == self._chosen:
+                    return item
+            numbers = ", ".join(str(item.partition) for item in self.volumes) or "none"
+            raise UsageError(
+                f"there is no partition {self._chosen}",
+                location=self.container.location,
+                hint=f"partitions there: {numbers}",
+            )
+        windows = [item for item in self.volumes if item.windows_root is not None]
+        ntfs = [item for item in self.volumes if item.volume is not None]
+        return next(iter(windows or ntfs), None)
+
+    @property
+    def volume(self) -> NtfsVolume:
+        """The selected NTFS volume.
+
+        Raises:
+            FormatError: The chosen volume, or the only candidate, cannot be read.
+            NotFoundError: The disk has no NTFS volume.
+        """
+        item = self.selected
+        if item is not None and item.volume is not None:
+            return item.volume
+        problems = [f"partition {other.partition}: {other.problem}" for other in self.volumes if other.problem]
+        if problems and (item is None or item.problem):
+            raise FormatError("no NTFS volume can be read: " + "; ".join(problems), location=self.container.location)
+        raise NotFoundError(
+            "there is no NTFS volume on this disk" if item is None else f"partition {item.partition} is not NTFS",
+            location=self.container.location,
+            hint="`inspect` shows the partitions that were found",
+        )
+
+    def windows_image(self) -> WindowsImage | None:
+        """The Windows installation of the selected volume, None when there is none."""
+        item = self.selected
+        if item is None or item.volume is None or item.windows_root is None:
+            return None
+        if self._windows is None:
+            self._windows = WindowsImage(item.volume, item.windows_root)
+        return self._windows
+
+    @property
+    def windows(self) -> WindowsImage:
+        """The Windows installation.
+
+        Raises:
+            NotFoundError: No Windows was found.
+            FormatError: The volume that should hold it cannot be read.
+        """
+        image = self.windows_image()
+        if image is None:
+            volume = self.volume
+            raise NotFoundError(
+                "there is no Windows on this volume",
+                location=volume.location,
+                hint="`inspect` shows what was found in each partition; choose another one with --volume",
+            )
+        return image
+
+    @cached_property
+    def _side_car(self) -> tuple[Pvp | None, str | None]:
+        from vdiskkit.pvp import read_pvp
+
+        pair = self.pair
+        if pair is None or pair.pvp_path is None:
+            return None, None
+        try:
+            return read_pvp(pair.pvp_path), None
+        except VDiskError as exc:
+            return None, str(exc)
+
+    @property
+    def pvp(self) -> Pvp | None:
+        """The side-car; None when there is none or when it cannot be read (see :meth:`pvp_problem`)."""
+        return self._side_car[0]
+
+    def pvp_problem(self) -> str | None:
+        """Why the side-car could not be read, None when it could or does not exist."""
+        return self._side_car[1]
+
+    @cached_property
+    def pair(self) -> PairFacts | None:
+        """The files around the disk: side-car, locks, versions, manifest; None for a file object without a path."""
+        from vdiskkit.pair import read_pair
+
+        return read_pair(self.path) if self.path is not None else None
+
+    def inspect(self, *, deep: bool = False, show_keys: bool = False) -> Inspection:
+        """Gather everything known about the pair.
+
+        Args:
+            deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+            show_keys: Show product keys whole that are no published GVLKs.
+
+        Raises:
+            VDiskError: The container or its chain cannot be read. What is unreadable inside becomes a notice.
+        """
+        from vdiskkit.inspection.gather import gather
+
+        with self.budget.limited(_INSPECT_BYTES + (self.container.size // 32768 if deep else 0), _INSPECT_CALLS):
+            return gather(self, deep=deep, show_keys=show_keys)
+
+    def close(self) -> None:
+        """Close the disk file and its parents' files; a file object that was handed in stays open."""
+        self.container.close()
+        for source in self._opened:
+            source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_vdisk(
+    target: str | os.PathLike[str] | BinaryIO,
+    *,
+    format: str | None = None,  # noqa: A002 - the name users expect
+    volume: int | None = None,
+    parent_dirs: Sequence[str | os.PathLike[str]] = (),
+    follow_parent_paths: bool = False,
+) -> VDisk:
+    """Open a vDisk for reading.
+
+    Args:
+        target: Path of a ``.vhd`` or ``.avhd``, of its ``.pvp`` (the disk beside it is opened), or any seekable
+            binary file object.
+        format: ``vhd`` or ``raw``; None recognises VHD by content and raw images by their extension only.
+        volume: Number of the partition to read; None takes the one with Windows.
+        parent_dirs: Folders in which parents of a differencing disk are looked for besides its own.
+        follow_parent_paths: Also follow local paths stored in parent locators.
+
+    Raises:
+        SourceError: The file cannot be opened.
+        FormatError: It is not a disk that can be read.
+        ChainError: A parent is missing or is not the right one.
+    """
+    folders = tuple(os.fspath(folder) for folder in parent_dirs)
+    if not isinstance(target, str | os.PathLike):
+        name = getattr(target, "name", "")
+        name = name if isinstance(name, str) else ""
+        return VDisk(
+            StreamSource(cast("BinaryIO", target), name),
+            target=name,
+            path=None,
+            format=format,
+            volume=volume,
+            parent_dirs=folders,
+            follow_parent_paths=follow_parent_paths,
+        )
+    path = os.fspath(target)
+    if path.lower().endswith(".pvp"):
+        from vdiskkit.pair import disk_for_sidecar
+
+        path = disk_for_sidecar(path)
+    source = open_source(path)
+    try:
+        disk = VDisk(
+            source,
+            target=path,
+            path=path,
+            format=format,
+            volume=volume,
+            parent_dirs=folders,
+            follow_parent_paths=follow_parent_paths,
+        )
+    except BaseException:
+        source.close()
+        raise
+    disk._opened.append(source)  # noqa: SLF001 - the disk owns what was opened for it
+    return disk
+
+
+def inspect_path(path: str | os.PathLike[str]) -> Inspection:
+    """Open one vDisk, inspect it and close it: the unit of work for an executor (argument and result pickle)."""
+    with open_vdisk(path) as disk:
+        return disk.inspect()
