@@ -79,8 +79,10 @@ def _cleaned(licensing: LicensingFacts | None) -> _Result:
     written = f", last written {tokens[0].modified:%Y-%m-%d %H:%M} UTC" if tokens[0].modified else ""
     return (
         StepState.UNKNOWN,
-        f"{tokens[0].path} is there ({tokens[0].size} bytes{written}); whether it was built anew after a cleaning "
-        "cannot be told",
+        (
+            f"{tokens[0].path} is there ({tokens[0].size} bytes{written}); whether it was built anew after a cleaning "
+            "cannot be told"
+        ),
     )
 
 
@@ -109,8 +111,10 @@ def _rearmed(licensing: LicensingFacts | None) -> _Result:
     if skip.present and skip.problem is None and skip.data == 1:
         return (
             StepState.UNKNOWN,
-            "SkipRearm is 1: by Microsoft's documentation a rearm then changes nothing, so the client machine id may "
-            "not be new",
+            (
+                "SkipRearm is 1: by Microsoft's documentation a rearm then changes nothing, so the client machine id may "
+                "not be new"
+            ),
         )
     value = f"SkipRearm is {skip.data}" if skip.present else "SkipRearm is absent"
     problem = f" ({skip.problem})" if skip.problem else ""
@@ -143,8 +147,10 @@ def _office_rearmed(licensing: LicensingFacts | None) -> _Result:
         return StepState.UNKNOWN, "Office is licensed by the Windows service here; its rearm is not readable offline"
     return (
         StepState.UNKNOWN,
-        f"{_names(own)} has its own licensing service: run OSPPREARM.EXE before sealing; the rearm count is not "
-        "readable offline",
+        (
+            f"{_names(own)} has its own licensing service: run OSPPREARM.EXE before sealing; the rearm count is not "
+            "readable offline"
+        ),
     )
 
 
@@ -160,8 +166,10 @@ def _standard_mode(pvp: PvpFacts | None, pair: PairFacts | None) -> _Result:
     lock = f"; a lock file is there ({', '.join(pair.lock_files)})" if pair is not None and pair.lock_files else ""
     return (
         StepState.DONE,
-        "Standard mode with licence mode kms. PVS prepares the image only at the switch from Private to Standard: "
-        f"if KMS was chosen after it, the image is not prepared{lock}",
+        (
+            "Standard mode with licence mode kms. PVS prepares the image only at the switch from Private to Standard: "
+            f"if KMS was chosen after it, the image is not prepared{lock}"
+        ),
     )
 
 
