@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.build.volume_edit import Names, VolumeEditor
+from tests.build.volume_remove import remove
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -68,6 +69,7 @@ def build_volume(
     files: Mapping[str, bytes] | None = None,
     times: Mapping[str, dt.datetime] | None = None,
     renames: Mapping[str, str] | None = None,
+    removed: Iterable[str] = (),
     volume_flags: int = 0,
     edit: Callable[[VolumeEditor], object] | None = None,
 ) -> bytearray:
@@ -79,8 +81,9 @@ def build_volume(
             hives in large steps: what follows the hive bins is zero.
         files: Content by path; the file gets the size of the content.
         times: Modification time by path; the other three times are set to the same.
-        renames: New last name by path; it must be as long as the old one and sort to the same place. The way to take
-            a file away: ``{".../tokens.dat": "tokens.bar"}`` is what Microsoft's own instruction does.
+        renames: New last name by path; it must be as long as the old one and sort to the same place, such as
+            ``{".../tokens.dat": "tokens.bar"}``, what Microsoft's own instruction does.
+        removed: Files and folders to delete.
         volume_flags: 1 is "dirty".
         edit: Called last with the editor, for anything else.
     """
@@ -94,6 +97,8 @@ def build_volume(
         editor.set_times(path.replace("/", "\\"), modified=when)
     for path, name in (renames or {}).items():
         editor.rename(path.replace("/", "\\"), name)
+    for path in removed:
+        remove(editor, path)
     if volume_flags:
         editor.set_volume_flags(volume_flags)
     if edit is not None:
@@ -108,6 +113,7 @@ def build_image(
     files: Mapping[str, bytes] | None = None,
     times: Mapping[str, dt.datetime] | None = None,
     renames: Mapping[str, str] | None = None,
+    removed: Iterable[str] = (),
     volume_flags: int = 0,
     edit: Callable[[VolumeEditor], object] | None = None,
     table: str = "mbr",
@@ -115,7 +121,14 @@ def build_image(
 ) -> bytes:
     """Return a raw disk with one volume; see :func:`build_volume` and :func:`build_disk`."""
     data = build_volume(
-        base, hives=hives, files=files, times=times, renames=renames, volume_flags=volume_flags, edit=edit
+        base,
+        hives=hives,
+        files=files,
+        times=times,
+        renames=renames,
+        removed=removed,
+        volume_flags=volume_flags,
+        edit=edit,
     )
     return build_disk([PartitionSpec(data, active=True)], table=table, sector_size=sector_size)
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _STRIDE = 512  # update sequence stride, whatever the sector size
 _FILE_NAME, _STANDARD_INFORMATION, _VOLUME_INFORMATION = 0x30, 0x10, 0x70
-_DATA, _INDEX_ROOT, _INDEX_ALLOCATION = 0x80, 0x90, 0xA0
+DATA, INDEX_ROOT, _INDEX_ALLOCATION = 0x80, 0x90, 0xA0
 _FILETIME_EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
 
 
-class _Attribute(NamedTuple):
+class Attribute(NamedTuple):
     kind: int
     name: str
     offset: int  # of the attribute in its record
@@ -74,8 +74,8 @@ class VolumeEditor:
         # Record 0 tells where the others are; until it is read, only its first cluster is known.
         self._mft = [(mft_lcn * self.cluster, self.record_size)]
         record = self.record(0)
-        attribute = self._find(record, _DATA)
-        self._mft = list(self._runs(record, attribute))
+        attribute = self.find(record, DATA)
+        self._mft = list(self.record_runs(record, attribute))
         self.records = struct.unpack_from("<Q", record, attribute.offset + 48)[0] // self.record_size
         self.paths, self.extensions = names or self._scan()
 
@@ -84,7 +84,7 @@ class VolumeEditor:
 
     # records and attributes
 
-    def _place(self, number: int) -> int:
+    def place(self, number: int) -> int:
         offset = number * self.record_size
         for start, length in self._mft:
             if offset < length:
@@ -93,7 +93,7 @@ class VolumeEditor:
         raise AssertionError(f"no record {number}")
 
     def record(self, number: int) -> bytearray:
-        place = self._place(number)
+        place = self.place(number)
         record = bytearray(self.data[place : place + self.record_size])
         assert record[:4] == b"FILE"
         _unprotect(record)
@@ -102,27 +102,27 @@ class VolumeEditor:
     def put_record(self, number: int, record: bytearray) -> None:
         block = bytearray(record)
         _protect(block)
-        place = self._place(number)
+        place = self.place(number)
         self.data[place : place + self.record_size] = block
         if number < max(4, self.cluster // self.record_size):
             mirror = self._mirror + number * self.record_size
             self.data[mirror : mirror + self.record_size] = block
 
-    def attributes(self, record: bytearray) -> Iterator[_Attribute]:
+    def attributes(self, record: bytearray) -> Iterator[Attribute]:
         offset = struct.unpack_from("<H", record, 20)[0]
         while (kind := struct.unpack_from("<I", record, offset)[0]) != 0xFFFFFFFF:
             length, non_resident, name_length, name_offset = struct.unpack_from("<IBBH", record, offset + 4)
             name = record[offset + name_offset : offset + name_offset + 2 * name_length].decode("utf-16-le")
-            yield _Attribute(kind, name, offset, not non_resident)
+            yield Attribute(kind, name, offset, not non_resident)
             offset += length
 
-    def _find(self, record: bytearray, kind: int, name: str = "") -> _Attribute:
+    def find(self, record: bytearray, kind: int, name: str = "") -> Attribute:
         for attribute in self.attributes(record):
             if (attribute.kind, attribute.name) == (kind, name):
                 return attribute
         raise AssertionError(f"no attribute {kind:#x} {name!r}")
 
-    def _runs(self, record: bytearray, attribute: _Attribute) -> Iterator[tuple[int, int]]:
+    def record_runs(self, record: bytearray, attribute: Attribute) -> Iterator[tuple[int, int]]:
         """(byte offset in the volume, length) of each run; a hole has offset -1."""
         at = attribute.offset + struct.unpack_from("<H", record, attribute.offset + 32)[0]
         lcn = 0
@@ -134,7 +134,7 @@ class VolumeEditor:
             at += 1 + size + back
 
     @staticmethod
-    def _value(record: bytearray, attribute: _Attribute) -> tuple[int, int]:
+    def value(record: bytearray, attribute: Attribute) -> tuple[int, int]:
         """Start and length of a resident value inside the record."""
         length, start = struct.unpack_from("<IH", record, attribute.offset + 16)
         return attribute.offset + start, length
@@ -143,7 +143,7 @@ class VolumeEditor:
         """(offset of the value, parent record, namespace, name) of each $FILE_NAME."""
         for attribute in self.attributes(record):
             if attribute.kind == _FILE_NAME:
-                start, _ = self._value(record, attribute)
+                start, _ = self.value(record, attribute)
                 parent = int.from_bytes(record[start : start + 6], "little")
                 count, space = record[start + 64], record[start + 65]
                 text = record[start + 66 : start + 66 + 2 * count].decode("utf-16-le", "surrogatepass")
@@ -153,7 +153,7 @@ class VolumeEditor:
         found: dict[int, list[tuple[int, str]]] = {}
         extensions: dict[int, list[int]] = {}
         for number in range(self.records):
-            place = self._place(number)
+            place = self.place(number)
             if self.data[place : place + 4] != b"FILE" or not self.data[place + 22] & 1:
                 continue
             record = self.record(number)
@@ -186,32 +186,32 @@ class VolumeEditor:
     def capacity(self, path: str) -> int:
         """How many bytes fit without allocating."""
         record = self.record(self.number(path))
-        attribute = self._find(record, _DATA)
+        attribute = self.find(record, DATA)
         if attribute.resident:
-            return self._value(record, attribute)[1]
-        return sum(length for _, length in self._runs(record, attribute))
+            return self.value(record, attribute)[1]
+        return sum(length for _, length in self.record_runs(record, attribute))
 
     def size(self, path: str) -> int:
         record = self.record(self.number(path))
-        attribute = self._find(record, _DATA)
+        attribute = self.find(record, DATA)
         if attribute.resident:
-            return self._value(record, attribute)[1]
+            return self.value(record, attribute)[1]
         return int(struct.unpack_from("<Q", record, attribute.offset + 48)[0])
 
     def runs(self, path: str) -> list[tuple[int, int]]:
         record = self.record(self.number(path))
-        return list(self._runs(record, self._find(record, _DATA)))
+        return list(self.record_runs(record, self.find(record, DATA)))
 
     def read(self, path: str) -> bytes:
         """The file's stored bytes up to its size."""
         record = self.record(self.number(path))
-        attribute = self._find(record, _DATA)
+        attribute = self.find(record, DATA)
         if attribute.resident:
-            start, length = self._value(record, attribute)
+            start, length = self.value(record, attribute)
             return bytes(record[start : start + length])
         parts = [
             bytes(length) if start < 0 else bytes(self.data[start : start + length])
-            for start, length in self._runs(record, attribute)
+            for start, length in self.record_runs(record, attribute)
         ]
         return b"".join(parts)[: self.size(path)]
 
@@ -219,16 +219,16 @@ class VolumeEditor:
         """Replace the content. ``resize=False`` keeps the size and leaves what follows ``content`` as it is."""
         number = self.number(path)
         record = self.record(number)
-        attribute = self._find(record, _DATA)
+        attribute = self.find(record, DATA)
         if len(content) > self.capacity(path):
             raise ValueError(f"{path}: {len(content)} bytes do not fit into {self.capacity(path)}")
         if attribute.resident:
-            start, length = self._value(record, attribute)
+            start, length = self.value(record, attribute)
             record[start : start + length] = content.ljust(length, b"\0")
             self.put_record(number, record)
             return
         rest = content
-        for start, length in self._runs(record, attribute):
+        for start, length in self.record_runs(record, attribute):
             part, rest = rest[:length], rest[length:]
             if part:
                 assert start >= 0, "a hole cannot be written"
@@ -240,7 +240,7 @@ class VolumeEditor:
         """Set data size and initialized size (default: the same) of a non-resident file."""
         number = self.number(path)
         record = self.record(number)
-        attribute = self._find(record, _DATA)
+        attribute = self.find(record, DATA)
         assert not attribute.resident
         assert size <= self.capacity(path)
         struct.pack_into("<QQ", record, attribute.offset + 48, size, size if initialized is None else initialized)
@@ -267,7 +267,7 @@ class VolumeEditor:
         record = self.record(number)
         for attribute in self.attributes(record):
             if attribute.kind == _STANDARD_INFORMATION:
-                struct.pack_into("<4Q", record, self._value(record, attribute)[0], *times)
+                struct.pack_into("<4Q", record, self.value(record, attribute)[0], *times)
         for start, *_ in self.names(record):
             struct.pack_into("<4Q", record, start + 8, *times)
         self.put_record(number, record)
@@ -291,7 +291,7 @@ class VolumeEditor:
         found = [start for start, _, space, text in self.names(record) if space != 2 and text == old]
         assert found, f"{old!r} is not the exact name of a link of {path!r}"
         before = bytes(record[found[0] : found[0] + 8]), old.encode("utf-16-le", "surrogatepass")
-        for block, entry in self._entries(number, *before):
+        for block, entry in self.entries(number, *before):
             block[entry + 82 : entry + 82 + len(encoded)] = encoded
         record[found[0] + 66 : found[0] + 66 + len(encoded)] = encoded
         self.put_record(number, record)
@@ -305,18 +305,18 @@ class VolumeEditor:
         for start, _, _, text in list(self.names(record)):
             encoded = text.encode("utf-16-le", "surrogatepass")
             key = bytes(record[start + 8 : start + 64])
-            for block, entry in self._entries(number, bytes(record[start : start + 8]), encoded):
+            for block, entry in self.entries(number, bytes(record[start : start + 8]), encoded):
                 block[entry + 24 : entry + 80] = key
 
-    def _entries(self, number: int, parent: bytes, name: bytes) -> Iterator[tuple[bytearray, int]]:
+    def entries(self, number: int, parent: bytes, name: bytes) -> Iterator[tuple[bytearray, int]]:
         """The block and place of the entry for one name in its folder; the block is written back afterwards."""
         reference = self._reference(number)
         folder = int.from_bytes(parent[:6], "little")
         for holder in (folder, *self.extensions.get(folder, ())):
             record = self.record(holder)
             for attribute in list(self.attributes(record)):
-                if attribute.kind == _INDEX_ROOT:
-                    start, length = self._value(record, attribute)
+                if attribute.kind == INDEX_ROOT:
+                    start, length = self.value(record, attribute)
                     place = self._entry(record, start, start + length, reference, name)
                     if place is not None:
                         yield record, place
@@ -332,10 +332,10 @@ class VolumeEditor:
                         return
 
     def _large_entry(
-        self, record: bytearray, attribute: _Attribute, reference: bytes, name: bytes
+        self, record: bytearray, attribute: Attribute, reference: bytes, name: bytes
     ) -> tuple[int, bytearray, int] | None:
         """The index block that holds an entry: its place in the volume, itself unprotected, the entry's place."""
-        for run, run_length in self._runs(record, attribute):
+        for run, run_length in self.record_runs(record, attribute):
             for at in range(run, run + run_length, self.index_size):
                 if self.data[at : at + 4] == b"INDX":
                     block = self.data[at : at + self.index_size]
@@ -346,7 +346,7 @@ class VolumeEditor:
         return None
 
     def _reference(self, number: int) -> bytes:
-        place = self._place(number)
+        place = self.place(number)
         return number.to_bytes(6, "little") + bytes(self.data[place + 16 : place + 18])
 
     @staticmethod
@@ -363,8 +363,8 @@ class VolumeEditor:
     def set_volume_flags(self, flags: int) -> None:
         """Flags of $VOLUME_INFORMATION: 1 is "dirty"."""
         record = self.record(3)
-        attribute = self._find(record, _VOLUME_INFORMATION)
-        struct.pack_into("<H", record, self._value(record, attribute)[0] + 10, flags)
+        attribute = self.find(record, _VOLUME_INFORMATION)
+        struct.pack_into("<H", record, self.value(record, attribute)[0] + 10, flags)
         self.put_record(3, record)
 
     def set_serial(self, serial: int) -> None:
