@@ -66,6 +66,8 @@ class VDisk:
         target: The disk file, as it was named; empty for a file object without a name.
         path: The same when it is a path, None for a file object.
         budget: What has been read from files so far, and how much may be.
+        file: The bytes of the disk file itself.
+        container: The virtual disk in it.
     """
 
     def __init__(
@@ -86,8 +88,9 @@ class VDisk:
         self._windows: WindowsImage | None = None
         # Bounds that no sane use of this file passes: reading all of it a few times over, and some metadata.
         self.budget = ReadBudget(4 * source.size + _BASE_BYTES, source.size // 512 + _BASE_CALLS)
+        self.file: ByteSource = GuardedSource(source, self.budget)
         self.container: VirtualDisk = open_container(
-            GuardedSource(source, self.budget),
+            self.file,
             path=path,
             format=format,
             parent_dirs=tuple(parent_dirs),
@@ -227,12 +230,13 @@ class VDisk:
 
         return read_pair(self.path) if self.path is not None else None
 
-    def inspect(self, *, deep: bool = False, show_keys: bool = False) -> Inspection:
+    def inspect(self, *, deep: bool = False, show_keys: bool = False, second_opinion: bool = False) -> Inspection:
         """Gather everything known about the pair.
 
         Args:
             deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
             show_keys: Show product keys whole that are no published GVLKs.
+            second_opinion: Also read the answers that matter most with the dissect libraries and tell differences.
 
         Raises:
             VDiskError: The container or its chain cannot be read. What is unreadable inside becomes a notice.
@@ -240,7 +244,7 @@ class VDisk:
         from vdiskkit.inspection.gather import gather
 
         with self.budget.limited(_INSPECT_BYTES + (self.container.size // 32768 if deep else 0), _INSPECT_CALLS):
-            return gather(self, deep=deep, show_keys=show_keys)
+            return gather(self, deep=deep, show_keys=show_keys, second_opinion=second_opinion)
 
     def close(self) -> None:
         """Close the disk file and its parents' files; a file object that was handed in stays open."""

@@ -14,7 +14,7 @@ from vdiskkit.partition.facts import PartitionTableFacts
 from vdiskkit.pvp.facts import PvpFacts
 from vdiskkit.windows.facts import WindowsFacts
 
-__all__ = ["Inspection", "ProcedureStep", "StepState", "VolumeSummary"]
+__all__ = ["CrossCheckFacts", "Inspection", "ProcedureStep", "StepState", "VolumeSummary"]
 
 
 class StepState(StrEnum):
@@ -64,6 +64,19 @@ class VolumeSummary(Facts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrossCheckFacts(Facts):
+    """What a second, independent reader said to the same questions.
+
+    Attributes:
+        checked: The questions it answered.
+        differences: Where its answer differs from ours, or where it failed.
+    """
+
+    checked: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection(Facts):
     """Everything known about one vDisk pair.
 
@@ -79,6 +92,7 @@ class Inspection(Facts):
         licensing: Licensing facts, None without Windows.
         procedure: The eight steps and what the image shows of each.
         notices: What is worth telling besides.
+        cross_check: The second opinion, None unless it was asked for.
     """
 
     target: str
@@ -92,3 +106,4 @@ class Inspection(Facts):
     licensing: LicensingFacts | None
     procedure: tuple[ProcedureStep, ...]
     notices: tuple[Notice, ...]
+    cross_check: CrossCheckFacts | None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vdiskkit.container import VirtualDisk
+    from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.ntfs import NtfsVolume
     from vdiskkit.pair.facts import PairFacts
@@ -76,18 +77,26 @@ class Inspectable(Protocol):
         """The Windows installation, None when there is none."""
         ...
 
+    @property
+    def file(self) -> ByteSource:
+        """The bytes of the disk file itself."""
+        ...
+
     def pvp_problem(self) -> str | None:
         """Why the side-car could not be read, None when it could or does not exist."""
         ...
 
 
-def gather(disk: Inspectable, *, deep: bool = False, show_keys: bool = False) -> Inspection:
+def gather(
+    disk: Inspectable, *, deep: bool = False, show_keys: bool = False, second_opinion: bool = False
+) -> Inspection:
     """Read everything known about a vDisk pair.
 
     Args:
         disk: The opened vDisk.
         deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
         show_keys: Show product keys whole that are no published GVLKs.
+        second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
     """
     log = NoticeLog()
     _add(log, disk.container.notices)
@@ -116,6 +125,13 @@ def gather(disk: Inspectable, *, deep: bool = False, show_keys: bool = False) ->
             log.add(notice.code, notice.message, notice.location)
     if selected is not None and selected.volume is not None:
         _add(log, selected.volume.notices)
+    checked = None
+    if second_opinion:
+        from vdiskkit.inspection.cross_check import cross_check
+
+        checked = cross_check(disk.container, disk.file, image, licensing)
+        for difference in checked.differences:
+            log.add("inspect.second_opinion", difference)
     return Inspection(
         target=disk.target,
         container=disk.container.facts(),
@@ -138,6 +154,7 @@ def gather(disk: Inspectable, *, deep: bool = False, show_keys: bool = False) ->
         licensing=licensing,
         procedure=read_procedure(windows, licensing, pvp, pair),
         notices=log.notices(),
+        cross_check=checked,
     )
 
 

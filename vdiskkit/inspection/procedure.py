@@ -112,8 +112,8 @@ def _rearmed(licensing: LicensingFacts | None) -> _Result:
         return (
             StepState.UNKNOWN,
             (
-                "SkipRearm is 1: by Microsoft's documentation a rearm then changes nothing, so the client machine id may "
-                "not be new"
+                "SkipRearm is 1: by Microsoft's documentation a rearm then changes nothing, so the client machine id "
+                "may not be new"
             ),
         )
     value = f"SkipRearm is {skip.data}" if skip.present else "SkipRearm is absent"
