@@ -1,0 +1,182 @@
+"""From a differencing disk down to its base: each parent found, its id checked, loops refused."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from vdiskkit.container.detect import Probe
+from vdiskkit.container.parents import ParentFinder
+from vdiskkit.container.vhd import BlockVhd, ParentLink, VhdDisk, open_vhd, read_footer
+from vdiskkit.container.vhd_layout import uuid_text
+from vdiskkit.errors import (
+    ChainError,
+    FormatError,
+    ParentMismatchError,
+    ParentNotFoundError,
+    SourceError,
+)
+from vdiskkit.text import displayable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vdiskkit.container.disk import VirtualDisk
+    from vdiskkit.io import ByteSource
+
+__all__ = ["attach_parents"]
+
+_EPOCH_2000 = 946_684_800
+_TIME_TOLERANCE = 2
+"""Seconds; file systems round times, FAT to two seconds."""
+
+
+def attach_parents(
+    disk: VirtualDisk,
+    *,
+    parent_dirs: Sequence[str],
+    follow_parent_paths: bool,
+    open_source: Callable[[str], ByteSource],
+) -> None:
+    """Find and open the parents of ``disk``, down to the base. Their files are closed together with ``disk``.
+
+    Args:
+        disk: An open disk of any kind.
+        parent_dirs: Folders to look in after the child's own.
+        follow_parent_paths: Whether local paths stored in the files are used.
+        open_source: Opens a parent's file.
+
+    Raises:
+        ChainError: A parent is missing, is another one, is no VHD, or the chain loops.
+        FormatError: A parent's file contradicts itself.
+        SourceError: The operating system could not read.
+    """
+    finder = ParentFinder(parent_dirs, follow_paths=follow_parent_paths)
+    seen = {disk.unique_id: disk}
+    child = disk
+    while isinstance(child, BlockVhd) and child.differencing:
+        link = child.read_parent_link()
+        if link.unique_id == child.unique_id:
+            raise ChainError(
+                f"the differencing disk names itself as its parent (id {link.unique_id})", location=child.location
+            )
+        if link.unique_id in seen:
+            names = " → ".join(displayable(item.path or "?") for item in (*seen.values(), seen[link.unique_id]))
+            raise ChainError(f"the chain of parents is a loop: {names}", location=child.location)
+        parent = _Search(child, link, finder, open_source, owner=disk).run()
+        seen[parent.unique_id] = parent
+        child.parent = parent
+        child = parent
+
+
+class _Search:
+    """The search for one disk's parent and what came of each candidate."""
+
+    def __init__(
+        self,
+        child: BlockVhd,
+        link: ParentLink,
+        finder: ParentFinder,
+        open_source: Callable[[str], ByteSource],
+        owner: VirtualDisk,
+    ) -> None:
+        self._child = child
+        self._link = link
+        self._finder = finder
+        self._open_source = open_source
+        self._owner = owner
+        self._tried: list[str] = []
+        self._refused: list[tuple[str, str]] = []
+        self._mismatched = False
+
+    def run(self) -> VhdDisk:
+        for path, problem in self._finder.candidates(self._child.path, self._link.name, self._link.locators):
+            self._tried.append(path)
+            if problem:
+                if not problem.startswith("there is no"):
+                    self._refused.append((path, problem))
+                continue
+            parent = self._try(path)
+            if parent is not None:
+                self._child.parent_link = self._link._replace(tried=tuple(self._tried))
+                self._compare_time(path)
+                return parent
+        raise self._not_found()
+
+    def _try(self, path: str) -> VhdDisk | None:
+        """Open a candidate; None, with the reason kept, when it is not the parent."""
+        try:
+            source = self._open_source(path)
+        except SourceError as exc:
+            self._refused.append((path, exc.message))
+            return None
+        self._owner.own(source)
+        probe = Probe.of(source)
+        reason = self._refusal(probe)
+        if reason:
+            self._refused.append((path, reason))
+            self._owner.disown(source)
+            return None
+        # From here on the file is the parent: what is wrong with it is told as it is.
+        return open_vhd(probe, path)
+
+    def _refusal(self, probe: Probe) -> str:
+        if probe.is_vhdx:
+            return "it is a VHDX, which cannot be the parent of a VHD"
+        if not probe.is_vhd:
+            return "it is no VHD"
+        try:
+            unique_id = uuid_text(read_footer(probe).footer.unique_id)
+        except FormatError as exc:
+            return exc.message
+        if unique_id != self._link.unique_id:
+            self._mismatched = True
+            return f"its id is {unique_id}"
+        return ""
+
+    def _compare_time(self, path: str) -> None:
+        """Tell when the parent's file time is not the recorded one; copies that do not keep times are common."""
+        recorded = self._link.timestamp
+        try:
+            modified = os.stat(path).st_mtime - _EPOCH_2000  # noqa: PTH116 - the path stays the text it was found as
+        except (OSError, ValueError):
+            return
+        if recorded and abs(modified - recorded) > _TIME_TOLERANCE:
+            self._child.notice(
+                "vhd.parent_time",
+                f"the parent's file time is {_time_text(modified)}, but {_time_text(recorded)} was recorded when "
+                "this file was made: it was copied without keeping its time, or changed afterwards",
+                self._child.location,
+            )
+
+    def _not_found(self) -> ChainError:
+        link, where = self._link, self._child.location
+        wanted = f"the parent of this differencing disk ({_names(link)}id {link.unique_id})"
+        hint = "put the whole chain into one folder, or name the folder of the parent with --parent-dir"
+        details = "; ".join(f"{displayable(path)}: {displayable(reason)}" for path, reason in self._refused)
+        if self._mismatched:
+            return ParentMismatchError(
+                f"{wanted} was not found; no candidate is the one it was made from: {details}",
+                location=where,
+                hint="a parent that was replaced or merged no longer fits; restore the chain as it was exported",
+            )
+        if self._refused:
+            return ChainError(f"{wanted} was not found; {details}", location=where, hint=hint)
+        tried = ", ".join(map(displayable, self._tried))
+        return ParentNotFoundError(
+            f"{wanted} was not found" + (f"; looked for {tried}" if tried else ""),
+            tried=tuple(self._tried),
+            location=where,
+            hint=hint,
+        )
+
+
+def _names(link: ParentLink) -> str:
+    names = dict.fromkeys(text for text in (*(path for _code, path in link.locators), link.name) if text)
+    return "".join(f"{displayable(name, 260)!s}, " for name in names)
+
+
+def _time_text(seconds: float) -> str:
+    from vdiskkit.container.vhd_facts import vhd_time
+
+    return f"{vhd_time(int(seconds)):%Y-%m-%d %H:%M:%S} UTC"

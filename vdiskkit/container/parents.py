@@ -1,0 +1,166 @@
+r"""Where the parent of a differencing disk may be.
+
+What a file says about its parent is a name, not a path to trust: an image from elsewhere could point anywhere. So the
+file names out of the locators are looked for in the child's folder and in the folders that the user gave; whole local
+paths only when the user allows them; UNC paths never, because opening one sends credentials to the server named there.
+After the stored names come those that PVS would give: for ``name.5.avhd`` the versions 4 to 1 and the base.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.naming import parse_vdisk_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["Candidate", "ParentFinder"]
+
+_MAX_CANDIDATES = 256
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+_UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*/\\]')
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class Candidate(NamedTuple):
+    """A file that may be the parent.
+
+    Attributes:
+        path: The file.
+        problem: Why it is not even opened; empty when it can be.
+    """
+
+    path: str
+    problem: str
+
+
+class ParentFinder:
+    """Lists the files that may be the parent of a disk.
+
+    Args:
+        parent_dirs: More folders to look in, after the child's.
+        follow_paths: Whether local paths out of the files are used.
+    """
+
+    def __init__(self, parent_dirs: Sequence[str], *, follow_paths: bool) -> None:
+        self._parent_dirs = tuple(parent_dirs)
+        self._follow_paths = follow_paths
+        self._listings: dict[str, dict[str, str]] = {}
+
+    def candidates(self, child: str | None, name: str, locators: Sequence[tuple[str, str]]) -> Iterator[Candidate]:
+        """Yield the files that exist, and those that do not for the report, best first.
+
+        Args:
+            child: Path of the child, None when it has none.
+            name: The parent's name in the child's header.
+            locators: Pairs of platform code and stored path.
+        """
+        stored = [*(text for code, text in sorted(locators, key=_locator_rank)), name]
+        seen: set[str] = set()
+        for candidate in self._all(child, stored):
+            key = os.path.normcase(candidate.path)
+            if key not in seen and len(seen) < _MAX_CANDIDATES:
+                seen.add(key)
+                yield candidate
+
+    def _all(self, child: str | None, stored: list[str]) -> Iterator[Candidate]:
+        folders = list(self._parent_dirs)
+        if child is not None:
+            folders.insert(0, os.path.dirname(child))  # noqa: PTH120 - a UNC path stays the text that the user gave
+        names = [file_name for file_name in map(_file_name, stored) if file_name]
+        for file_name in dict.fromkeys(names):
+            for folder in folders:
+                yield self._in_folder(folder, file_name)
+        if self._follow_paths:
+            for text in stored:
+                path = _followed(text, os.path.dirname(child) if child is not None else None)  # noqa: PTH120
+                if path is not None:
+                    yield Candidate(path, _problem(path))
+        version = parse_vdisk_name(os.path.basename(child)) if child is not None else None  # noqa: PTH119
+        if version is not None and version.version:
+            for folder in folders:
+                for file_name in self._older_versions(folder, version.stem, version.version):
+                    yield self._in_folder(folder, file_name)
+
+    def _in_folder(self, folder: str, file_name: str) -> Candidate:
+        path = os.path.join(folder, file_name)  # noqa: PTH118 - as above
+        problem = _problem(path)
+        if problem == _NO_FILE:
+            # Windows finds names whatever their case; a copy on another system may have changed it.
+            other = self._listing(folder).get(file_name.casefold())
+            if other is not None and other != file_name:
+                path = os.path.join(folder, other)  # noqa: PTH118
+                problem = _problem(path)
+        return Candidate(path, problem)
+
+    def _older_versions(self, folder: str, stem: str, version: int) -> Iterable[str]:
+        found = []
+        for file_name in self._listing(folder).values():
+            parts = parse_vdisk_name(file_name)
+            if parts is not None and parts.stem.casefold() == stem.casefold() and parts.version < version:
+                # Of one version the differencing file comes before the merged base.
+                found.append((-parts.version, not parts.differencing, file_name))
+        return [file_name for _version, _base, file_name in sorted(found)]
+
+    def _listing(self, folder: str) -> dict[str, str]:
+        """Return the names in a folder by their folded form; read once, empty when it cannot be read."""
+        listing = self._listings.get(folder)
+        if listing is None:
+            try:
+                names = sorted(os.listdir(folder or os.curdir))  # noqa: PTH208
+            except (OSError, ValueError):
+                names = []
+            listing = self._listings[folder] = {file_name.casefold(): file_name for file_name in names}
+        return listing
+
+
+_NO_FILE = "there is no such file"
+
+
+def _problem(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except FileNotFoundError:
+        return _NO_FILE
+    except OSError as exc:
+        return f"it cannot be opened: {exc.strerror or exc}"
+    except ValueError:
+        return "its name cannot be used on this system"
+    # A pipe or a device would be opened for ever.
+    return "" if stat.S_ISREG(mode) else "it is no regular file"
+
+
+def _locator_rank(locator: tuple[str, str]) -> int:
+    order = ("W2ru", "W2ku", "Wi2r", "Wi2k")
+    return order.index(locator[0]) if locator[0] in order else len(order)
+
+
+def _file_name(text: str) -> str | None:
+    """Return the file name in a stored path, None when it cannot be one."""
+    if text.startswith("file:"):
+        from urllib.parse import unquote
+
+        text = unquote(text)
+    file_name = ntpath.basename(text.rstrip("\0 "))
+    if file_name in ("", ".", "..") or _UNUSABLE.search(file_name) or _WINDOWS_DEVICE.fullmatch(file_name):
+        return None
+    return file_name
+
+
+def _followed(text: str, folder: str | None) -> str | None:
+    """Return the local path that a stored path stands for on this system, None when it is not local or not usable."""
+    if _file_name(text) is None or text.startswith(("\\\\", "//", "/\\", "\\/", "file:")):
+        return None
+    windows = os.name == "nt"
+    if _DRIVE.match(text):
+        return text if windows else None
+    if text.startswith("/"):
+        return None if windows else text
+    if text.startswith("\\") or ":" in text or folder is None:
+        return None
+    return os.path.join(folder, text if windows else text.replace("\\", "/"))  # noqa: PTH118
