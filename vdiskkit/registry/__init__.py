@@ -1,1 +1,9 @@
-"""Registry hives: base block, cells, keys, values, and their text form."""
+"""Registry hives: base block, keys, values, and their text form; read-only and lazy."""
+
+from vdiskkit.registry.base_block import BaseBlock
+from vdiskkit.registry.hive import Hive, HiveLimits
+from vdiskkit.registry.key import RegistryKey
+from vdiskkit.registry.value import RegistryValue
+from vdiskkit.registry.value_types import RegistryData, type_name
+
+__all__ = ["BaseBlock", "Hive", "HiveLimits", "RegistryData", "RegistryKey", "RegistryValue", "type_name"]

@@ -1,0 +1,220 @@
+"""Subkey lists: lf, lh, li leaves and the ri lists above them; listing, and look-up by name with few reads.
+
+Names are folded one code unit to one (:mod:`vdiskkit.registry.upcase`), as Windows does it.
+
+Look-up reads as few key nodes as the list allows. In an ``lh`` list the hash tells which ones; in an ``lf`` list the
+hint (first four characters) narrows the choice. What is left is searched by halving, as lists are sorted; when the
+names seen on the way contradict that, and always in short lists, every one left is read. Windows itself relies on hash
+and order: a key that is in the list under a wrong hash is not found here either, as it is not found by Windows.
+
+Follows the section "Subkeys list" of the "Windows registry file format specification".
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import CorruptStructureError, ReadLimitError
+from vdiskkit.registry.key_node import KeyNode, read_key_node
+from vdiskkit.registry.upcase import name_hash, sort_key, upcase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdiskkit.registry.cells import CellReader
+
+__all__ = ["find_subkey", "subkey_offsets"]
+
+_HEAD = struct.Struct("<2sH")
+_SHORT = 16
+"""Up to this many candidates all are read instead of halving: hardly more reads, and no reliance on the order."""
+
+
+class _Leaf:
+    """One leaf in memory: where its keys are, and what it tells about their names."""
+
+    __slots__ = ("kind", "offsets", "tails")
+
+    def __init__(self, kind: bytes, numbers: Sequence[int]) -> None:
+        self.kind = kind
+        self.offsets = numbers if kind == b"li" else numbers[::2]
+        self.tails = () if kind == b"li" else numbers[1::2]
+
+    def candidates(self, folded: str) -> Sequence[int]:
+        """Offsets of the keys that may have that name, in list order."""
+        if self.kind == b"lh":
+            wanted = name_hash(folded)
+            return [offset for offset, tail in zip(self.offsets, self.tails, strict=True) if tail == wanted]
+        if self.kind == b"lf":
+            pairs = zip(self.offsets, self.tails, strict=True)
+            return [offset for offset, tail in pairs if _hint_fits(tail, folded)]
+        return self.offsets
+
+
+def subkey_offsets(cells: CellReader, node: KeyNode, limit: int) -> list[int]:
+    """Return the offsets of all subkeys in list order.
+
+    Raises:
+        CorruptStructureError: A list is damaged, or does not hold as many subkeys as the key says.
+        ReadLimitError: There are more subkeys than ``limit``.
+    """
+    if not node.subkey_count:
+        return []
+    _check_limit(cells, node, limit)
+    kind, numbers = _read_list(cells, node.subkey_list, limit)
+    if kind != b"ri":
+        offsets = list(_Leaf(kind, numbers).offsets)
+    else:
+        offsets = []
+        for number in numbers:
+            offsets += _read_leaf(cells, number, limit).offsets
+            if len(offsets) > node.subkey_count:
+                break
+    if len(offsets) != node.subkey_count:
+        raise _count_differs(cells, node, len(offsets))
+    return offsets
+
+
+def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int) -> KeyNode | None:
+    """Return the subkey of that name; None when there is none.
+
+    Raises:
+        CorruptStructureError: A list or a key on the way is damaged.
+        ReadLimitError: There are more subkeys than ``limit``.
+    """
+    if not node.subkey_count:
+        return None
+    _check_limit(cells, node, limit)
+    folded = upcase(name)
+    kind, numbers = _read_list(cells, node.subkey_list, limit)
+    if kind != b"ri":
+        if len(numbers) != node.subkey_count * (1 if kind == b"li" else 2):
+            raise _count_differs(cells, node, len(numbers) // (1 if kind == b"li" else 2))
+        return _search(cells, _Leaf(kind, numbers).candidates(folded), folded)
+    if len(numbers) > _SHORT // 2:
+        leaf = _choose_leaf(cells, numbers, folded, limit)
+        if leaf is not None:
+            return _search(cells, leaf.candidates(folded), folded)
+    seen = 0
+    for number in numbers:
+        leaf = _read_leaf(cells, number, limit)
+        seen += len(leaf.offsets)
+        if seen > node.subkey_count:
+            raise _count_differs(cells, node, seen)
+        found = _search(cells, leaf.candidates(folded), folded)
+        if found is not None:
+            return found
+    return None
+
+
+def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str, limit: int) -> _Leaf | None:
+    """Return the one leaf that can hold the name; None when the leaves are not in order."""
+    wanted = sort_key(folded)
+    low, high = 0, len(numbers)
+    floor, ceiling = b"", None
+    chosen = None
+    while low < high:
+        middle = (low + high) // 2
+        leaf = _read_leaf(cells, numbers[middle], limit)
+        if not leaf.offsets:
+            return None
+        first = sort_key(read_key_node(cells, leaf.offsets[0]).name)
+        if first < floor or (ceiling is not None and first >= ceiling):
+            return None
+        if first <= wanted:
+            low, floor, chosen = middle + 1, first, leaf
+        else:
+            high, ceiling = middle, first
+    # Before the first name of the first leaf there is nothing; any leaf gives that answer.
+    return chosen or _read_leaf(cells, numbers[0], limit)
+
+
+def _search(cells: CellReader, candidates: Sequence[int], folded: str) -> KeyNode | None:
+    if len(candidates) > _SHORT:
+        found, ordered = _halve(cells, candidates, folded)
+        if found is not None or ordered:
+            return found
+    for offset in candidates:
+        node = read_key_node(cells, offset)
+        if upcase(node.name) == folded:
+            return node
+    return None
+
+
+def _halve(cells: CellReader, candidates: Sequence[int], folded: str) -> tuple[KeyNode | None, bool]:
+    """Search by halving; the second result is False when the names seen are not in order."""
+    wanted = sort_key(folded)
+    low, high = 0, len(candidates)
+    floor, ceiling = b"", None
+    while low < high:
+        middle = (low + high) // 2
+        node = read_key_node(cells, candidates[middle])
+        key = sort_key(node.name)
+        if key == wanted:
+            return node, True
+        if key < floor or (ceiling is not None and key > ceiling):
+            return None, False
+        if key < wanted:
+            low, floor = middle + 1, key
+        else:
+            high, ceiling = middle, key
+    return None, True
+
+
+def _hint_fits(hint: int, folded: str) -> bool:
+    """Whether a name that begins with ``folded`` can have that hint; only ASCII characters of it are relied on."""
+    if not hint:
+        return True
+    for index, char in enumerate(folded[:4].ljust(4, "\0")):
+        byte = hint >> 8 * index & 0xFF
+        if char < "\x80" and 0 < byte < 0x80 and chr(byte).upper() != char:
+            return False
+    return True
+
+
+def _read_list(cells: CellReader, offset: int, limit: int) -> tuple[bytes, Sequence[int]]:
+    """Return the signature of a list and the numbers in it."""
+    kind, count = _HEAD.unpack(cells.read(offset, 4, 4, "a subkey list"))
+    width = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind)
+    if width is None:
+        raise CorruptStructureError(
+            f"a subkey list cannot be read: it begins with {kind!r} instead of 'lf', 'lh', 'li' or 'ri'",
+            location=cells.location(offset),
+            hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+        )
+    if count > limit:
+        raise ReadLimitError(
+            f"a subkey list has {count} elements, the limit is {limit}", location=cells.location(offset)
+        )
+    length = 4 + width * count
+    raw = cells.read(offset, length, length, f"a subkey list of {count} elements")
+    return kind, struct.unpack_from(f"<{width // 4 * count}I", raw, 4)
+
+
+def _read_leaf(cells: CellReader, offset: int, limit: int) -> _Leaf:
+    kind, numbers = _read_list(cells, offset, limit)
+    if kind == b"ri":
+        # The format allows one level; more could loop for ever.
+        raise CorruptStructureError(
+            "a list of subkey lists (ri) contains another one, or itself", location=cells.location(offset)
+        )
+    return _Leaf(kind, numbers)
+
+
+def _check_limit(cells: CellReader, node: KeyNode, limit: int) -> None:
+    if node.subkey_count > limit:
+        raise ReadLimitError(
+            f"the key {node.name!r} says that it has {node.subkey_count} subkeys, the limit is {limit}",
+            location=cells.location(node.offset),
+            hint="the hive is damaged, or open it with a higher limit",
+        )
+
+
+def _count_differs(cells: CellReader, node: KeyNode, found: int) -> CorruptStructureError:
+    return CorruptStructureError(
+        f"the key {node.name!r} says that it has {node.subkey_count} subkeys, but its list holds "
+        f"{'more' if found > node.subkey_count else found}",
+        location=cells.location(node.offset),
+        hint="the hive is damaged: Windows drops such a list when it loads the hive",
+    )
