@@ -123,10 +123,20 @@ HOSTILE = {
 }
 
 
+RESERVED = {
+    "Boot/BCD": 32 * KIB,
+    "Boot/BCD.LOG": 24 * KIB,
+    "Boot/memtest.exe": 8 * KIB,
+    "System Volume Information/": 0,
+    "bootmgr": 64 * KIB,
+    "BOOTSECT.BAK": 8 * KIB,
+}
+
+
 class Base(NamedTuple):
-    layout: str
+    layout: str  # key of STORES; "" for the small partition that Windows boots from
     size: int
-    components: int  # folders in WinSxS
+    components: int = 0  # folders in WinSxS
     sector: int = 512
     cluster: int = 4096
     extra: dict[str, int] | None = None
@@ -140,6 +150,7 @@ BASES = {
     "hostile": Base("win10", 30 * MIB, 40, extra=HOSTILE),
     "sector4096": Base("win10", 30 * MIB, 40, sector=4096),
     "cluster512": Base("win10", 30 * MIB, 40, cluster=512),
+    "reserved": Base("", 4 * MIB),
     "cluster65536": Base("win10", 46 * MIB, 40, cluster=65536),
 }
 _PARTS = "audio-core bits-client capi2 com-base crypto-api devices-sensors directx explorer gdi http-api ime kernel32"
@@ -169,7 +180,8 @@ def make(name: str, base: Base) -> None:
         image = Path(folder, "volume.raw")
         with image.open("wb") as file:
             file.truncate(base.size)
-        options = ["-F", "-q", "-Q", "-T", "-L", "System", "-s", str(base.sector), "-c", str(base.cluster)]
+        label = "System" if base.layout else "System Reserved"
+        options = ["-F", "-q", "-Q", "-T", "-L", label, "-s", str(base.sector), "-c", str(base.cluster)]
         # Hidden sectors, heads and sectors per track are those of the partition at 1 MiB that image.py makes.
         geometry = ["-p", str(MIB // base.sector), "-H", "255", "-S", "63"]
         run("mkntfs", *options, *geometry, str(image))
@@ -207,15 +219,12 @@ def mounted(image: Path, folder: Path) -> Iterator[Path]:
 
 def fill(root: Path, base: Base) -> None:
     """Put the tree in."""
+    if not base.layout:
+        put_files(root, RESERVED)
+        return
     files = {**CONFIG, **COMMON, **STORES[base.layout], **(base.extra or {})}
     make_fragmented(root, "Windows/System32/config/SOFTWARE", files.pop("Windows/System32/config/SOFTWARE"))
-    for path, size in files.items():
-        target = root / path
-        if path.endswith("/"):
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(bytes(size))
+    put_files(root, files)
     store = root / "Windows" / "WinSxS"
     store.mkdir()
     for index, name in enumerate(components(base.components)):
@@ -234,6 +243,17 @@ def fill(root: Path, base: Base) -> None:
         os.setxattr(root / path, "system.ntfs_dos_name", short.encode())
     for path in ("pagefile.sys", "hiberfil.sys", "System Volume Information", "$Recycle.Bin", "ProgramData"):
         set_attributes(root / path, 0x06)  # hidden, system
+
+
+def put_files(root: Path, files: dict[str, int]) -> None:
+    """Files of zeros, and folders."""
+    for path, size in files.items():
+        target = root / path
+        if path.endswith("/"):
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(bytes(size))
 
 
 def make_fragmented(root: Path, path: str, size: int) -> None:
