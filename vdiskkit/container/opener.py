@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.container.chain import attach_parents
 from vdiskkit.container.detect import Probe, choose_format, unsupported_vhdx
 from vdiskkit.container.raw import RawDisk
 from vdiskkit.container.vhd import open_vhd
@@ -54,6 +53,10 @@ def open_container(
     if kind == "vhdx":
         raise unsupported_vhdx(probe.location)
     disk = RawDisk(probe, path) if kind == "raw" else open_vhd(probe, path)
+    if disk.subformat != "differencing":
+        return disk
+    from vdiskkit.container.chain import attach_parents
+
     try:
         attach_parents(disk, parent_dirs=parent_dirs, follow_parent_paths=follow_parent_paths, open_source=open_source)
     except BaseException:
