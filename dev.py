@@ -1,0 +1,184 @@
+"""Everything a developer runs, with nothing but Python.
+
+    python dev.py demo     set up, then inspect two of the sample images
+    python dev.py test     set up, then run the tests          (further arguments go to pytest)
+    python dev.py check    set up, then lint, format, types, import rules and tests
+    python dev.py lock     resolve the locks in requirements/ anew (further arguments go to uv)
+
+The environment is ``.venv`` beside this file. It is made once, from the locks in ``requirements/``, and made up to
+date when they change.
+"""
+
+# ruff: noqa: T201, S603 - a script that prints, and starts the programs named in it
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+OLDEST = (3, 11)
+SERVICE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
+DEMOS = (
+    ("inspect", "sample_images/win7-kms.vhd"),
+    ("reg", "get", "sample_images/win10-private-mak.vhd", SERVICE, "SkipRearm"),
+)
+CHECKS = {
+    "ruff check": ("-m", "ruff", "check", "."),
+    "ruff format --check": ("-m", "ruff", "format", "--check", "."),
+    "mypy": ("-m", "mypy"),
+    "lint-imports": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
+}
+LOCKS = {
+    "build": ("requirements/build.in",),
+    "runtime": ("pyproject.toml",),
+    "dev": ("pyproject.toml", "requirements/build.in", "--group", "dev"),
+    "oracle": ("--group", "oracle"),
+}
+LOCK_COMMENT = """\
+# Locked for every platform, with hashes. Do not edit: `python dev.py lock` makes this file anew by
+#   uv pip compile --universal --python-version 3.11 --generate-hashes {sources}
+"""
+
+
+class SetupError(Exception):
+    """Something is missing; the text says what to do."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit code."""
+    commands = {"demo": demo, "test": test, "check": check, "lock": lock}
+    if not arguments or arguments[0] not in commands:
+        print(__doc__)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    try:
+        return commands[arguments[0]](list(arguments[1:]))
+    except SetupError as exc:
+        print(f"dev.py: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def demo(arguments: list[str]) -> int:
+    """Inspect sample images, or run the arguments as a vdiskkit command."""
+    if not is_ready("dev"):  # that holds all of it
+        set_up("build", "runtime")
+    if arguments:
+        return run("-m", "vdiskkit", *arguments)
+    for words in DEMOS:
+        shown = [f'"{word}"' if " " in word else word for word in words]
+        print(f"\n$ python -m vdiskkit {' '.join(shown)}", flush=True)
+        code = run("-m", "vdiskkit", *words)
+        if code:
+            return code
+    return 0
+
+
+def test(arguments: list[str]) -> int:
+    """Run the tests."""
+    set_up("dev")
+    return run("-m", "pytest", *(arguments or ["-q", "-n", "auto"]))
+
+
+def check(arguments: list[str]) -> int:
+    """Run every check and then the tests; all run, the first failure gives the exit code."""
+    set_up("dev")
+    codes = []
+    for name, command in CHECKS.items():
+        print(f"\n$ {name}", flush=True)
+        codes.append(run(*command))
+    codes.append(test(arguments))
+    return next((code for code in codes if code), 0)
+
+
+def lock(arguments: list[str]) -> int:
+    """Resolve the locks with uv."""
+    for name, sources in LOCKS.items():
+        target = ROOT / "requirements" / f"{name}.txt"
+        options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet"]
+        command = ["uv", "pip", "compile", *options, *sources, "-o", str(target), *arguments]
+        try:
+            code = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode
+        except FileNotFoundError:
+            raise SetupError("locking needs uv: install it, for example by `pipx install uv`") from None
+        if code:
+            return code
+        lines = target.read_text(encoding="utf-8")
+        target.write_text(LOCK_COMMENT.format(sources=" ".join(sources)) + lines, encoding="utf-8", newline="\n")
+    return 0
+
+
+def set_up(*locks: str) -> None:
+    """Make the environment and install what the locks name, unless that has been done already."""
+    if sys.version_info < OLDEST:
+        found = ".".join(str(part) for part in sys.version_info[:3])
+        raise SetupError(f"this needs Python {OLDEST[0]}.{OLDEST[1]} or later; {sys.executable} is Python {found}")
+    if is_ready(*locks):
+        return
+    print("dev.py: setting up .venv (once; takes up to a minute)", file=sys.stderr, flush=True)
+    if not PYTHON.exists():
+        make_venv()
+    pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    required = [word for file in lock_files(locks) for word in ("-r", str(file))]
+    install(*pip, "--require-hashes", *required)
+    install(*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    mark_of(locks).write_text(wanted_state(locks), encoding="ascii")
+
+
+def is_ready(*locks: str) -> bool:
+    """Whether the environment has been made from these locks as they are now."""
+    mark = mark_of(locks)
+    return PYTHON.exists() and mark.exists() and mark.read_text(encoding="ascii") == wanted_state(locks)
+
+
+def mark_of(locks: Sequence[str]) -> Path:
+    """The file that remembers what was installed."""
+    return VENV / f"installed-{'-'.join(locks)}"
+
+
+def wanted_state(locks: Sequence[str]) -> str:
+    """A checksum over all that decides what is installed."""
+    files = [*lock_files(locks), ROOT / "pyproject.toml"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def lock_files(locks: Sequence[str]) -> list[Path]:
+    """The files of these locks."""
+    return [ROOT / "requirements" / f"{name}.txt" for name in locks]
+
+
+def make_venv() -> None:
+    """Make ``.venv`` with pip in it."""
+    try:
+        venv.create(VENV, with_pip=True, clear=True)
+    except (OSError, subprocess.CalledProcessError) as exc:
+        raise SetupError(
+            f"a virtual environment cannot be made in {VENV}: {exc}\n"
+            "On Debian and Ubuntu the package python3-venv is needed for that."
+        ) from exc
+
+
+def install(*command: str) -> None:
+    """Run pip; say what to look at when it fails."""
+    if run(*command):
+        raise SetupError("installing failed, see above; a package index must be reachable. Then run this again.")
+
+
+def run(*command: str) -> int:
+    """Run Python of the environment in the repository; return its exit code."""
+    return subprocess.run([str(PYTHON), *command], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
