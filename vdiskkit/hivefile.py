@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
 from vdiskkit.io.paths import open_source
@@ -37,7 +37,7 @@ def open_hive(target: str | os.PathLike[str] | BinaryIO, name: str = "") -> Iter
         with open_source(path) as source:
             yield _hive(source, name or os.path.basename(path))  # noqa: PTH119 - also takes a UNC path on any system
     else:
-        yield _hive(StreamSource(cast("BinaryIO", target), str(getattr(target, "name", ""))), name)
+        yield _hive(StreamSource(target, str(getattr(target, "name", ""))), name)
 
 
 def _hive(source: ByteSource, name: str) -> Hive:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from vdiskkit.container import open_container
 from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UsageError, VDiskError
@@ -289,7 +289,7 @@ def open_vdisk(
         name = getattr(target, "name", "")
         name = name if isinstance(name, str) else ""
         return VDisk(
-            StreamSource(cast("BinaryIO", target), name),
+            StreamSource(target, name),
             target=name,
             path=None,
             format=format,

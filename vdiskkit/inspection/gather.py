@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.ntfs import NtfsVolume
+    from vdiskkit.ntfs.facts import VolumeFacts
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.partition import PartitionTable
     from vdiskkit.pvp import Pvp
@@ -109,6 +110,8 @@ def gather(
     if selected is not None and selected.volume is not None:
         opened = selected.volume
         volume = log.attempt("ntfs.unreadable", "the volume's state", lambda: opened.facts(deep=deep), None)
+    if volume is not None and not volume.clean:
+        log.add("ntfs.not_clean", _why_not_clean(volume), opened.location)
     windows_volumes = [item.partition for item in disk.volumes if item.windows_root is not None]
     if len(windows_volumes) > 1:
         names = ", ".join(str(number) for number in windows_volumes)
@@ -156,6 +159,17 @@ def gather(
         notices=log.notices(),
         cross_check=checked,
     )
+
+
+def _why_not_clean(volume: VolumeFacts) -> str:
+    reasons = []
+    if volume.dirty:
+        reasons.append("its dirty flag is set")
+    if volume.log != "clean":
+        reasons.append(f"its $LogFile is {volume.log}")
+    if volume.hibernation != "none":
+        reasons.append(f"hibernation: {volume.hibernation}")
+    return f"the volume was not shut down cleanly ({'; '.join(reasons)}): what is shown may not be the last state"
 
 
 def _add(log: NoticeLog, notices: Iterable[tuple[str, str, Location | None]]) -> None:

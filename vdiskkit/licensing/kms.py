@@ -58,10 +58,10 @@ def read_skip_rearm(software: Hive, service: str) -> SkipRearmFacts:
     text = rf"HKLM\SOFTWARE\{service}"
     if value is None:
         return SkipRearmFacts(key=text, present=False, type=None, data=None, problem=None)
-    problem = type_problem(value, "REG_DWORD")
-    if problem is None and value.data not in (0, 1):
-        problem = f"the value is {value.data}, but only 0 and 1 have a meaning"
-    return SkipRearmFacts(key=text, present=True, type=value.type_name, data=fact_data(value), problem=problem)
+    problem, data = type_problem(value, "REG_DWORD"), fact_data(value)
+    if problem is None and data not in (0, 1):
+        problem = f"the value is {data}, but only 0 and 1 have a meaning"
+    return SkipRearmFacts(key=text, present=True, type=value.type_name, data=data, problem=problem)
 
 
 def read_kms_values(
