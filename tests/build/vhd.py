@@ -92,6 +92,11 @@ def chs(size: int) -> tuple[int, int, int]:
     return cylinder_times_heads // heads, heads, per_track
 
 
+def noise(length: int, seed: int = 0) -> bytes:
+    """Return bytes without a pattern, the same for the same seed."""
+    return hashlib.shake_128(seed.to_bytes(8, "big")).digest(length)
+
+
 def difference(old: bytes, new: bytes) -> dict[int, bytes]:
     """Return the sectors of ``new`` that differ from ``old``, as the content of a differencing file."""
     changed: dict[int, bytes] = {}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tests.build.vhd import SECTOR, with_checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAULTS: dict[str, Callable[[bytearray], bytes | bytearray]] = {}
 

@@ -136,7 +136,7 @@ def choose_format(probe: Probe, path: str | None, asked: str | None) -> str:
         )
     if asked is None and _extension(path) in RAW_EXTENSIONS and probe.source.size:
         return "raw"
-    raise _unknown(probe, path)
+    raise _unknown(probe, path, asked or "vhd")
 
 
 def unsupported_vhdx(location: Location) -> UnsupportedFeatureError:
@@ -153,9 +153,9 @@ def _extension(path: str | None) -> str:
     return os.path.splitext(path or "")[1][1:].lower()  # noqa: PTH122 - a UNC path is only text here
 
 
-def _unknown(probe: Probe, path: str | None) -> UnknownFormatError:
+def _unknown(probe: Probe, path: str | None, wanted: str) -> UnknownFormatError:
     what, hint = _looks_like(probe, path)
-    return UnknownFormatError(f"this is no VHD file: {what}", location=probe.location, hint=hint)
+    return UnknownFormatError(f"this is no {wanted.upper()} file: {what}", location=probe.location, hint=hint)
 
 
 def _looks_like(probe: Probe, path: str | None) -> tuple[str, str]:
