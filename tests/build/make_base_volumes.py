@@ -15,6 +15,7 @@ import contextlib
 import datetime as dt
 import lzma
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,10 @@ RESERVED = {
 }
 
 
+FORBIDDEN = {*map(chr, range(32)), *'"*/:<>?\\|'}
+DOS_FORM = re.compile(r"[A-Za-z0-9$%'_@~!(){}^#&-]{1,8}(\.[A-Za-z0-9$%'_@~!(){}^#&-]{1,3})?")
+
+
 class Base(NamedTuple):
     layout: str  # key of STORES; "" for the small partition that Windows boots from
     size: int
@@ -189,6 +194,7 @@ def make(name: str, base: Base) -> None:
             fill(root, base)
         data = bytearray(image.read_bytes())
     editor = VolumeEditor(data)
+    set_namespaces(editor)
     editor.set_all_times(TIME)
     editor.set_serial(0x5C3A_77D0_1122_0000 + sum(name.encode()))
     # The delta filter shrinks $UpCase, a table of rising 16-bit numbers, from 80 KiB to next to nothing.
@@ -197,6 +203,19 @@ def make(name: str, base: Base) -> None:
     target = TARGET / f"{name}.ntfs.xz"
     target.write_bytes(packed)
     print(f"{name}: {len(editor.paths)} names, {len(packed) // 1024} KiB")  # noqa: T201 - a script's output
+
+
+def set_namespaces(editor: VolumeEditor) -> None:
+    """Turn ntfs-3g's POSIX names into what Windows writes: Win32, or both at once for a name of DOS form."""
+    for number in editor.paths.values():
+        record = editor.record(number)
+        for start, _parent, space, name in list(editor.names(record)):
+            if space == 0 and not set(name) & FORBIDDEN:
+                record[start + 65] = 3 if DOS_FORM.fullmatch(name) else 1
+                encoded = name.encode("utf-16-le")
+                for block, entry in editor.entries(number, bytes(record[start : start + 8]), encoded):
+                    block[entry + 81] = record[start + 65]
+        editor.put_record(number, record)
 
 
 def run(*command: str) -> None:
@@ -257,18 +276,16 @@ def put_files(root: Path, files: dict[str, int]) -> None:
 
 
 def make_fragmented(root: Path, path: str, size: int) -> None:
-    """A file in many runs: written in turns with another one that is deleted afterwards."""
+    """A file in many runs: written in turns with others that are deleted afterwards."""
     target = root / path
     target.parent.mkdir(parents=True)
-    other = root / "gap"
     step = max(size // 16, 64 * KIB)
-    with target.open("wb") as file, other.open("wb") as gap:
-        for _ in range(0, size, step):
+    for number in range(0, size, step):
+        with target.open("ab") as file:
             file.write(bytes(step))
-            file.flush()
-            gap.write(bytes(64 * KIB))
-            gap.flush()
-    other.unlink()
+        Path(root, f"gap{number}").write_bytes(bytes(64 * KIB))
+    for gap in root.glob("gap*"):
+        gap.unlink()
 
 
 def make_special(root: Path) -> None:
@@ -280,10 +297,10 @@ def make_special(root: Path) -> None:
     with (folder / "sparse.bin").open("r+b") as file:
         file.seek(256 * KIB)
         file.write(b"island")
-    compressed = folder / "compressed.txt"
-    compressed.touch()
-    set_attributes(compressed, 0x800)
-    compressed.write_bytes(b"the same line again and again\r\n" * 4096)
+    packed = folder / "Packed"
+    packed.mkdir()
+    set_attributes(packed, 0x800)  # what is made in a compressed folder is compressed
+    (packed / "compressed.txt").write_bytes(b"the same line again and again\r\n" * 4096)
     # WOF: the content is in a stream, the unnamed $DATA is a hole; tag 0x80000017, file provider, XPRESS4K.
     wof = folder / "wof.dll"
     wof.touch()

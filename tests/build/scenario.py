@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.build import hostile
 from tests.build.files import OFFICE_STORE, STORE, hibernation_header, other_hives, user_hives, windows_files
-from tests.build.hive import seal
+from tests.build.hive import HiveBuilder, seal
 from tests.build.image import EFI_SYSTEM, LINUX_DATA, MIB, MICROSOFT_RESERVED, PartitionSpec, build_disk, build_volume
 from tests.build.logfile import restart_pages
 from tests.build.products import MAK, WINDOWS
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.build.volume_edit import VolumeEditor
 
 _IDS = uuid.UUID("2f0d0e5a-3b8a-4a8e-8f0d-6d1f8d3f7b10")
+SMALL_BLOCKS = 512 * 1024  # keeps sparse disks small; PVS offers it besides 2 and 16 MiB
 TOKENS_WRITTEN = dt.datetime(2023, 6, 14, 8, 12, 3, 512000, tzinfo=dt.UTC)
 PRIVATE, RAM_OVERFLOW = 0, 9
 NONE, MAK_MODE, KMS_MODE = range(3)
@@ -129,7 +130,7 @@ def write_pair(
     raw: bytes,
     *,
     kind: str = "dynamic",
-    block_size: int = 2 * MIB,
+    block_size: int = SMALL_BLOCKS,
     pvp: Mapping[str, Any] | None = None,
     extension: str = "vhd",
     parent: Path | None = None,
@@ -166,7 +167,7 @@ def write_pair(
     return disk
 
 
-def side_car(name: str, size: int, block_size: int = 2 * MIB, **fields: Any) -> bytes:
+def side_car(name: str, size: int, block_size: int = SMALL_BLOCKS, **fields: Any) -> bytes:
     """Return a ``.pvp`` as PVS would write it for this disk."""
     cylinders, heads, sectors = chs(size)
     usual = {
@@ -230,7 +231,7 @@ def desk10(folder: Path) -> Path:
     return chain(folder, "desk10", versions=2)
 
 
-def chain(folder: Path, name: str = "desk10", *, versions: int = 2, block_size: int = 2 * MIB) -> Path:
+def chain(folder: Path, name: str = "desk10", *, versions: int = 2, block_size: int = SMALL_BLOCKS) -> Path:
     """Write a base and ``versions`` differencing files on it, each with changed hives; return the newest disk."""
     raw = _chain_disk(0)
     disk = write_pair(folder, name, raw, block_size=block_size, pvp={})
@@ -256,6 +257,7 @@ def chain(folder: Path, name: str = "desk10", *, versions: int = 2, block_size: 
 
 @functools.lru_cache(maxsize=4)
 def _chain_disk(number: int) -> bytes:
+    tokens = f"{STORE['win10']}/tokens.dat".replace("/", "\\")
     kms: dict[str, dict[str, str | int]] = {}
     if number >= 2:
         kms = {
@@ -264,13 +266,14 @@ def _chain_disk(number: int) -> bytes:
             rf"WOW6432Node\{OFFICE_APP}": {"KeyManagementServiceName": "kms.example.com"},
         }
 
-    def later(builder: Any) -> None:
+    def update(builder: HiveBuilder) -> None:
         builder.dword(r"Microsoft\Windows NT\CurrentVersion", "UBR", WINDOWS["win10"].ubr + number)
 
     return windows_disk(
         "win10",
-        software={"kms": kms, "office": ["2019"], "sequence": 187 + 2 * number, "edit": later},
+        software={"kms": kms, "office": ["2019"], "sequence": 187 + 2 * number, "edit": update},
         system={"computer": "DESK10-MASTER", "sequence": 412 + 3 * number},
+        edit=lambda editor: editor.set_times(tokens, modified=TOKENS_WRITTEN + dt.timedelta(days=number)),
     )
 
 

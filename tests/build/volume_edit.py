@@ -8,16 +8,20 @@ into the clusters it has.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _STRIDE = 512  # update sequence stride, whatever the sector size
 _FILE_NAME, _STANDARD_INFORMATION, _VOLUME_INFORMATION = 0x30, 0x10, 0x70
-DATA, INDEX_ROOT, _INDEX_ALLOCATION = 0x80, 0x90, 0xA0
+DATA, INDEX_ROOT, _INDEX_ALLOCATION, BITMAP = 0x80, 0x90, 0xA0, 0xB0
 _FILETIME_EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
+
+
+Runs = list[tuple[int, int]]
 
 
 class Attribute(NamedTuple):
@@ -50,6 +54,16 @@ def _protect(block: bytearray) -> None:
         end = index * _STRIDE - 2
         block[offset + 2 * index : offset + 2 * index + 2] = block[end : end + 2]
         struct.pack_into("<H", block, end, number)
+
+
+def _pieces(runs: Runs, offset: int, length: int) -> Iterator[tuple[int, int]]:
+    """The places in the volume of a range of a stream; a hole has place -1."""
+    for start, size in runs:
+        if offset < size and length:
+            part = min(size - offset, length)
+            yield (start + offset if start >= 0 else -1), part
+            offset, length = offset + part, length - part
+        offset -= size
 
 
 class Names(NamedTuple):
@@ -205,15 +219,7 @@ class VolumeEditor:
     def read(self, path: str) -> bytes:
         """The file's stored bytes up to its size."""
         record = self.record(self.number(path))
-        attribute = self.find(record, DATA)
-        if attribute.resident:
-            start, length = self.value(record, attribute)
-            return bytes(record[start : start + length])
-        parts = [
-            bytes(length) if start < 0 else bytes(self.data[start : start + length])
-            for start, length in self.record_runs(record, attribute)
-        ]
-        return b"".join(parts)[: self.size(path)]
+        return self._content(record, self.find(record, DATA))
 
     def write(self, path: str, content: bytes, *, resize: bool = True) -> None:
         """Replace the content. ``resize=False`` keeps the size and leaves what follows ``content`` as it is."""
@@ -227,12 +233,7 @@ class VolumeEditor:
             record[start : start + length] = content.ljust(length, b"\0")
             self.put_record(number, record)
             return
-        rest = content
-        for start, length in self.record_runs(record, attribute):
-            part, rest = rest[:length], rest[length:]
-            if part:
-                assert start >= 0, "a hole cannot be written"
-                self.data[start : start + len(part)] = part
+        self._write_runs(list(self.record_runs(record, attribute)), 0, content)
         if resize:
             self.set_size(path, len(content))
 
@@ -305,58 +306,67 @@ class VolumeEditor:
         for start, _, _, text in list(self.names(record)):
             encoded = text.encode("utf-16-le", "surrogatepass")
             key = bytes(record[start + 8 : start + 64])
-            for block, entry in self.entries(number, bytes(record[start : start + 8]), encoded):
-                block[entry + 24 : entry + 80] = key
+            for node, entry in self.entries(number, bytes(record[start : start + 8]), encoded):
+                node[entry + 24 : entry + 80] = key
 
     def entries(self, number: int, parent: bytes, name: bytes) -> Iterator[tuple[bytearray, int]]:
-        """The block and place of the entry for one name in its folder; the block is written back afterwards."""
-        reference = self._reference(number)
-        folder = int.from_bytes(parent[:6], "little")
-        for holder in (folder, *self.extensions.get(folder, ())):
-            record = self.record(holder)
-            for attribute in list(self.attributes(record)):
-                if attribute.kind == INDEX_ROOT:
-                    start, length = self.value(record, attribute)
-                    place = self._entry(record, start, start + length, reference, name)
-                    if place is not None:
-                        yield record, place
-                        self.put_record(holder, record)
-                        return
-                elif attribute.kind == _INDEX_ALLOCATION:
-                    found = self._large_entry(record, attribute, reference, name)
-                    if found is not None:
-                        at, block, place = found
-                        yield block, place
-                        _protect(block)
-                        self.data[at : at + self.index_size] = block
-                        return
+        """The index node and place of the entry for one name in its folder; the node is written back afterwards."""
+        reference = number.to_bytes(6, "little") + bytes(self.data[(at := self.place(number) + 16) : at + 2])
+        for node, header, write in self._nodes(int.from_bytes(parent[:6], "little")):
+            first, used = struct.unpack_from("<II", node, header)
+            entry = header + first
+            while not node[entry + 12] & 2:  # the end entry has no name
+                if (
+                    node[entry : entry + 8] == reference
+                    and node[entry + 82 : entry + 82 + 2 * node[entry + 80]] == name
+                ):
+                    yield node, entry
+                    write(node)
+                    return
+                entry += struct.unpack_from("<H", node, entry + 8)[0]
+            assert entry < header + used
 
-    def _large_entry(
-        self, record: bytearray, attribute: Attribute, reference: bytes, name: bytes
-    ) -> tuple[int, bytearray, int] | None:
-        """The index block that holds an entry: its place in the volume, itself unprotected, the entry's place."""
-        for run, run_length in self.record_runs(record, attribute):
-            for at in range(run, run + run_length, self.index_size):
-                if self.data[at : at + 4] == b"INDX":
-                    block = self.data[at : at + self.index_size]
-                    _unprotect(block)
-                    place = self._entry(block, 0, len(block), reference, name)
-                    if place is not None:
-                        return at, block, place
-        return None
+    def _nodes(self, folder: int) -> Iterator[tuple[bytearray, int, Callable[[bytearray], None]]]:
+        """Each index node in use: its bytes, the place of its index header, and how to put it back."""
+        holders = [(holder, self.record(holder)) for holder in (folder, *self.extensions.get(folder, ()))]
+        parts = [(holder, record, one) for holder, record in holders for one in self.attributes(record)]
+        for holder, record, attribute in parts:
+            if attribute.kind == INDEX_ROOT:
+                yield record, self.value(record, attribute)[0] + 16, functools.partial(self.put_record, holder)
+        blocks = [list(self.record_runs(record, one)) for _, record, one in parts if one.kind == _INDEX_ALLOCATION]
+        bitmaps = [self._content(record, one) for _, record, one in parts if one.kind == BITMAP]
+        if not blocks:
+            return
+        for index in range(sum(length for _, length in blocks[0]) // self.index_size):
+            if bitmaps[0][index // 8] >> (index % 8) & 1:  # freed blocks keep their old entries
+                node = self._read_runs(blocks[0], index * self.index_size, self.index_size)
+                _unprotect(node)
+                yield node, 24, functools.partial(self._put_node, blocks[0], index * self.index_size)
 
-    def _reference(self, number: int) -> bytes:
-        place = self.place(number)
-        return number.to_bytes(6, "little") + bytes(self.data[place + 16 : place + 18])
+    def _put_node(self, runs: Runs, offset: int, node: bytearray) -> None:
+        block = bytearray(node)
+        _protect(block)
+        self._write_runs(runs, offset, block)
 
-    @staticmethod
-    def _entry(block: bytearray, start: int, end: int, reference: bytes, name: bytes) -> int | None:
-        at = block.find(reference, start, end)
-        while at >= 0:
-            if block[at + 80] * 2 == len(name) and block[at + 82 : at + 82 + len(name)] == name:
-                return at
-            at = block.find(reference, at + 1, end)
-        return None
+    def _content(self, record: bytearray, attribute: Attribute) -> bytes:
+        if attribute.resident:
+            start, length = self.value(record, attribute)
+            return bytes(record[start : start + length])
+        size = struct.unpack_from("<Q", record, attribute.offset + 48)[0]
+        return bytes(self._read_runs(list(self.record_runs(record, attribute)), 0, size))
+
+    def _read_runs(self, runs: Runs, offset: int, length: int) -> bytearray:
+        result = bytearray()
+        for at, size in _pieces(runs, offset, length):
+            result += bytes(size) if at < 0 else self.data[at : at + size]
+        return result
+
+    def _write_runs(self, runs: Runs, offset: int, content: bytes | bytearray) -> None:
+        done = 0
+        for at, size in _pieces(runs, offset, len(content)):
+            assert at >= 0, "a hole cannot be written"
+            self.data[at : at + size] = content[done : done + size]
+            done += size
 
     # the volume
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from tests.build.volume_edit import DATA, INDEX_ROOT
+from tests.build.volume_edit import BITMAP, DATA, INDEX_ROOT
 
 if TYPE_CHECKING:
     from tests.build.volume_edit import Attribute, VolumeEditor
 
-_BITMAP, _REPARSE_POINT = 0xB0, 0xC0
+_REPARSE_POINT = 0xC0
 
 
 def remove(editor: VolumeEditor, path: str) -> None:
@@ -79,7 +79,7 @@ def _free_record(editor: VolumeEditor, number: int) -> None:
     struct.pack_into("<H", record, 16, sequence % 0xFFFF + 1)
     struct.pack_into("<H", record, 22, flags & ~1)
     editor.put_record(number, record)
-    _clear_bits(editor, 0, _BITMAP, range(number, number + 1))
+    _clear_bits(editor, 0, BITMAP, range(number, number + 1))
 
 
 def _clear_bits(editor: VolumeEditor, number: int, kind: int, bits: range) -> None:
