@@ -29,7 +29,7 @@ __all__ = ["licensing_service", "read_office", "release_name"]
 _VERSIONS = ("14.0", "15.0", "16.0")
 _CLICK_TO_RUN = (("16.0", "Microsoft\\Office\\ClickToRun"), ("15.0", "Microsoft\\Office\\15.0\\ClickToRun"))
 _PRODUCT_CODE = re.compile(r"\{([0-9A-F])([0-9A-F])[0-9A-F]{6}-[0-9A-F-]+0FF1CE\}", re.IGNORECASE)
-_RELEASE = re.compile(r"(?P<app>[A-Za-z]+?)(?P<year>20[0-9]{2})?(?P<kind>Volume|Retail)", re.ASCII)
+_RELEASE = re.compile(r"(?P<app>[A-Za-z](?:[A-Za-z]|365)*?)(?P<year>20[0-9]{2})?(?P<kind>Volume|Retail)", re.ASCII)
 _APPS = {
     "ProPlus": "Office Professional Plus",
     "Standard": "Office Standard",
