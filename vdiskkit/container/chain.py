@@ -15,6 +15,7 @@ from vdiskkit.errors import (
     ParentMismatchError,
     ParentNotFoundError,
     SourceError,
+    UsageError,
 )
 from vdiskkit.text import displayable
 
@@ -107,7 +108,7 @@ class _Search:
         """Open a candidate; None, with the reason kept, when it is not the parent."""
         try:
             source = self._open_source(path)
-        except SourceError as exc:
+        except (SourceError, UsageError) as exc:
             self._refused.append((path, exc.message))
             return None
         self._owner.own(source)

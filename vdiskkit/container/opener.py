@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.container.detect import Probe, choose_format, unsupported_vhdx
 from vdiskkit.container.raw import RawDisk
 from vdiskkit.container.vhd import open_vhd
-from vdiskkit.io import FileSource
+from vdiskkit.io.paths import open_source as open_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ def open_container(
     format: str | None = None,  # noqa: A002 - the name that users know from qemu-img and from our command line
     parent_dirs: Sequence[str] = (),
     follow_parent_paths: bool = False,
-    open_source: Callable[[str], ByteSource] = FileSource,
+    open_source: Callable[[str], ByteSource] = open_path,
 ) -> VirtualDisk:
     """Open a disk file and, when it is a differencing disk, its parents down to the base.
 

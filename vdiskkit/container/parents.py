@@ -14,6 +14,8 @@ import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from vdiskkit.errors import UsageError
+from vdiskkit.io.paths import host_path
 from vdiskkit.naming import parse_vdisk_name
 
 if TYPE_CHECKING:
@@ -112,8 +114,8 @@ class ParentFinder:
         listing = self._listings.get(folder)
         if listing is None:
             try:
-                names = sorted(os.listdir(folder or os.curdir))  # noqa: PTH208
-            except (OSError, ValueError):
+                names = sorted(os.listdir(host_path(folder or os.curdir).opened))  # noqa: PTH208
+            except (OSError, ValueError, UsageError):
                 names = []
             listing = self._listings[folder] = {file_name.casefold(): file_name for file_name in names}
         return listing
@@ -124,12 +126,12 @@ _NO_FILE = "there is no such file"
 
 def _problem(path: str) -> str:
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
+        mode = os.stat(host_path(path).opened).st_mode  # noqa: PTH116
     except FileNotFoundError:
         return _NO_FILE
     except OSError as exc:
         return f"it cannot be opened: {exc.strerror or exc}"
-    except ValueError:
+    except (ValueError, UsageError):
         return "its name cannot be used on this system"
     # A pipe or a device would be opened for ever.
     return "" if stat.S_ISREG(mode) else "it is no regular file"

@@ -84,3 +84,9 @@ class GuardedSource:
         """Return exactly ``length`` bytes from ``offset``; see :class:`~vdiskkit.io.source.ByteSource`."""
         self.budget.spend(length, self._source.location)
         return self._source.read_at(offset, length)
+
+    def close(self) -> None:
+        """Close the source underneath, if it can be closed."""
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
