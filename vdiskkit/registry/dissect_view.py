@@ -4,8 +4,8 @@ For scripts that already speak dissect, and as second opinion on what this packa
 keys and values is another implementation. Its cells come from :class:`~vdiskkit.registry.cells.CellReader`, so that no
 offset or size of the file is trusted, and the hive is read lazily.
 
-Two of its answers are known to be wrong and stay so here: ``dirty`` is inverted (ask :attr:`Hive.base_block`), and look-up
-by name misses healthy keys with non-ASCII names (use :meth:`Hive.find`).
+Two of its answers are known to be wrong and stay so here: ``dirty`` is inverted (ask :attr:`Hive.base_block`), and
+look-up by name misses healthy keys with non-ASCII names (use :meth:`Hive.find`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["CheckedRegistryHive"]
 
 
-class CheckedRegistryHive(RegistryHive):  # type: ignore[misc] - the base class is untyped
+class CheckedRegistryHive(RegistryHive):  # type: ignore[misc]  # dissect has no type information
     """dissect's hive, reading its cells through checks.
 
-    Errors in the hive come out as :class:`~vdiskkit.errors.FormatError` where a cell is not to be had; a record that does
-    not hold what dissect wants of it raises what dissect raises.
+    A cell that is not to be had comes out as :class:`~vdiskkit.errors.FormatError`; a record that does not hold what
+    dissect wants of it raises what dissect raises.
 
     Args:
         hive: The hive to look at.

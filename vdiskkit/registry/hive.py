@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.errors import CorruptStructureError, KeyMissingError
+from vdiskkit.errors import CorruptStructureError, FormatError, KeyMissingError
 from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, parse_base_block
 from vdiskkit.registry.cells import CellReader, report_error
 from vdiskkit.registry.key import RegistryKey
@@ -21,7 +21,6 @@ from vdiskkit.registry.key_node import read_key_node
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vdiskkit.errors import FormatError
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.registry.facts import HiveFacts
@@ -132,7 +131,11 @@ class Hive:
             FormatError: The hive is damaged; among others, when a key contains itself or stands in two lists.
         """
         deepest = self.limits.depth if depth is None else min(depth, self.limits.depth)
-        first = start or self.root
+        try:
+            first = start or self.root
+        except FormatError as exc:
+            report_error(exc, on_error)
+            return
         seen: set[int] = set()
         stack: list[Iterator[RegistryKey]] = [iter((first,))]
         while stack:
