@@ -31,7 +31,7 @@ def _page(clean: bool, size: int, lsn: int, major: int) -> bytes:
         0 if clean else 0xFFFF,
         in_use,
         flags,
-        67 - (size - 1).bit_length(),
+        67 - size.bit_length(),
         clients_at + len(client),
         clients_at,
         size,
