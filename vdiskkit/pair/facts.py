@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from vdiskkit.facts import Facts
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from vdiskkit.facts import Notice
+from vdiskkit.facts import Facts, Notice
 
 __all__ = ["ManifestFacts", "ManifestVersionFacts", "NamedNumber", "PairFacts", "VersionFacts", "VersionKind"]
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from vdiskkit.facts import Facts
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 __all__ = ["WRITE_CACHE_TYPES", "PvpFacts", "PvpProblem", "PvpTime", "PvpUnknownArea", "WriteCacheType"]
 
