@@ -1,0 +1,21 @@
+"""The command line. ``main`` is the entry point; everything else loads when a command needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code (the table is in ``docs/cli.md``).
+
+    Args:
+        args: Arguments without the program name; None takes those of the process.
+    """
+    from vdiskkit.cli.run import run
+
+    return run(args)

@@ -1,0 +1,108 @@
+"""Commands whose help shows examples and exit codes, and a group that loads them at first need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vdiskkit.cli.exitcodes import CANCELLED, INTERNAL, MEANING, USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vdiskkit.cli.session import Session
+
+__all__ = ["Command", "LazyGroup"]
+
+ENV_PREFIX = "VDISKKIT"
+
+
+class Command(click.Command):
+    """A command with examples and exit codes below its options.
+
+    Args:
+        examples: Command lines without the program name, each with one line that says what it does.
+        exit_codes: Codes that this command can give besides usage errors, bugs and Ctrl-C.
+        schema: Name of the JSON Schema of its result, if it has one.
+    """
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - handed on to click as they are
+        examples: Sequence[tuple[str, str]],
+        exit_codes: Sequence[int],
+        schema: str | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.exit_codes = (*exit_codes, USAGE, INTERNAL, CANCELLED)
+        self.schema = schema
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples, exit codes and environment variables as they are, without rewrapping command lines."""
+        with formatter.section("Examples"):
+            for line, what in self.examples:
+                formatter.write(f"  vdiskkit {line}\n      {what}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), MEANING[code]) for code in sorted(set(self.exit_codes))])
+        prefix = ctx.auto_envvar_prefix
+        formatter.write(
+            f"\nEvery option can also be set by a variable: {prefix}_OPTION, such as {prefix}_COLOR=never.\n"
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Start logging, then run."""
+        session: Session = ctx.obj
+        if self.schema:
+            session.schema = self.schema
+        session.target = ctx.params.get("disk")
+        session.targets = [text for value in ctx.params.values() for text in _texts(value)]
+        session.start()
+        return super().invoke(ctx)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is run or its help is asked for.
+
+    Args:
+        commands_in: Command name to its module and its one-line help.
+    """
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - handed on to click as they are
+        commands_in: Mapping[str, tuple[str, str]],
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands_in = commands_in
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Names in the order of the table."""
+        return list(self.commands_in)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module and return its ``command``."""
+        if cmd_name not in self.commands_in:
+            return None
+        module, _ = self.commands_in[cmd_name]
+        command: click.Command = import_module(module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in self.commands_in.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say where to read on."""
+        formatter.write(f"\nSee `{ctx.command_path} COMMAND --help` for examples and exit codes.\n")
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 - whatever a parameter holds
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, tuple) else []

@@ -1,0 +1,26 @@
+"""``vdiskkit reg``: read the registry of a disk or of a hive file."""
+
+from __future__ import annotations
+
+import click
+
+from vdiskkit.cli.command import LazyGroup
+from vdiskkit.cli.options import common_options
+
+__all__ = ["command"]
+
+_COMMANDS = {
+    "get": ("vdiskkit.cli.commands.reg_get", "Print the data of one value."),
+    "ls": ("vdiskkit.cli.commands.reg_ls", "List the values and subkeys of a key."),
+    "export": ("vdiskkit.cli.commands.reg_export", "Write a key and all below it as .reg text."),
+}
+
+
+@click.group("reg", cls=LazyGroup, commands_in=_COMMANDS, short_help="Read the registry of a disk or of a hive file.")
+@common_options
+def command() -> None:
+    r"""Read the registry of a disk or of a hive file.
+
+    On a disk a path looks like HKLM\SOFTWARE\Microsoft; HKEY_LOCAL_MACHINE and HKLM: are understood, too. In a hive
+    file it is relative to the hive's root, and \ is the root.
+    """

@@ -1,0 +1,59 @@
+"""Errors as people and scripts see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.cli import exitcodes
+from vdiskkit.cli.output import ClosedPipeError, say
+from vdiskkit.errors import UsageError, VDiskError
+from vdiskkit.text import displayable
+
+if TYPE_CHECKING:
+    from vdiskkit.cli.session import Session
+
+__all__ = ["InternalError", "as_error", "error_text", "tell_error"]
+
+
+class InternalError(VDiskError):
+    """A bug in vdiskkit."""
+
+    exit_code = exitcodes.INTERNAL
+
+
+def as_error(exc: Exception, session: Session) -> VDiskError:
+    """Return what a user is told of ``exc``; a bug goes to the log with its traceback.
+
+    Raises:
+        ClosedPipeError: ``exc`` only says that nobody reads our output any more.
+    """
+    if isinstance(exc, VDiskError):
+        return exc
+    if isinstance(exc, ClosedPipeError | BrokenPipeError):
+        raise ClosedPipeError from exc
+    if session.logs:
+        from vdiskkit.cli.logs import log_exception
+
+        log_exception(exc)
+    hint = (
+        f"report it with the log {session.log_file}" if session.log_file else "repeat with --log-file FILE, report it"
+    )
+    return InternalError(f"internal error, a bug in vdiskkit: {type(exc).__name__}: {exc}"[:500], hint=hint)
+
+
+def tell_error(session: Session, error: VDiskError) -> None:
+    """Show an error to people; with JSON output and ``-q`` the JSON object alone tells it."""
+    if not (session.json and session.quiet):
+        say(error_text(error))
+
+
+def error_text(error: VDiskError) -> str:
+    """What, where and what now, each on a line of its own with a label before it."""
+    lines = [f"error: {displayable(error.message)}"]
+    if error.location is not None and (error.location.path or error.location.steps):
+        lines.append(f"  at    {error.location}")
+    if error.hint:
+        lines.append(f"  hint  {displayable(error.hint)}")
+    elif isinstance(error, UsageError):
+        lines.append("  hint  see `vdiskkit COMMAND --help`")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,231 @@
+"""Where results go: stdout, or a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from vdiskkit.errors import UsageError
+from vdiskkit.io.paths import host_path
+from vdiskkit.location import Location
+from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vdiskkit.cli.session import Session
+
+__all__ = ["ClosedPipeError", "FileOutput", "Output", "StdoutOutput", "guard_output", "note", "open_output", "say"]
+
+
+class ClosedPipeError(Exception):
+    """Whoever read our output stopped reading: no error, but nothing more to do."""
+
+
+class Output(Protocol):
+    """A place for the result."""
+
+    def write(self, text: str) -> None:
+        """Add text."""
+
+    def write_bytes(self, data: bytes) -> None:
+        """Add bytes as they are."""
+
+    def close(self, *, keep: bool) -> None:
+        """Finish; ``keep`` says whether what was written counts as a result."""
+
+
+class StdoutOutput:
+    r"""Standard output. Text takes its encoding; what that lacks is shown as ``\u{hex}``."""
+
+    def write(self, text: str) -> None:
+        """Write text at once."""
+        stream = sys.stdout
+        if stream is None:  # started without a standard output
+            return
+        try:
+            stream.write(encodable(text, stream.encoding))
+            stream.flush()
+        except OSError as exc:
+            raise _stdout_failed(exc) from exc
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes past every encoding and newline translation."""
+        if sys.stdout is None:
+            return
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except OSError as exc:
+            raise _stdout_failed(exc) from exc
+
+    def close(self, *, keep: bool) -> None:
+        """Nothing is left to do: everything has been flushed."""
+
+
+class FileOutput:
+    """A file that is written beside its target and renamed when all is well; UTF-8 for text.
+
+    Args:
+        path: The file, as the user named it.
+        targets: What is being read: never overwritten.
+
+    Raises:
+        UsageError: The file cannot be written, or is one that must not be.
+    """
+
+    def __init__(self, path: str, targets: Iterable[str] = ()) -> None:
+        self._shown = path
+        self._final = os.path.realpath(guard_output(path, targets))
+        # A device or named pipe can be written to, but must not be replaced by a file.
+        self._direct = os.path.exists(self._final) and not os.path.isfile(self._final)
+        self._temporary = self._final if self._direct else f"{self._final}.{os.getpid()}.tmp"
+        self._file: BinaryIO = self._open()
+
+    def write(self, text: str) -> None:
+        """Add text as UTF-8."""
+        self.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Add bytes as they are."""
+        try:
+            self._file.write(data)
+        except OSError as exc:
+            raise _file_failed(self._shown, exc) from exc
+
+    def close(self, *, keep: bool) -> None:
+        """Put the file in its place, or remove what was written so far."""
+        try:
+            self._file.flush()
+            if keep and not self._direct:
+                os.fsync(self._file.fileno())
+            self._file.close()
+            if keep and not self._direct:
+                os.replace(self._temporary, self._final)
+        except OSError as exc:
+            keep = False
+            raise _file_failed(self._shown, exc) from exc
+        finally:
+            self._file.close()
+            if not keep and not self._direct:
+                _remove(self._temporary)
+
+    def _open(self) -> BinaryIO:
+        flags = os.O_WRONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        if not self._direct:
+            flags |= os.O_CREAT | os.O_EXCL
+        try:
+            return os.fdopen(os.open(self._temporary, flags, 0o666), "wb")
+        except OSError as exc:
+            raise _file_failed(self._shown, exc) from exc
+
+
+def open_output(session: Session) -> Output:
+    """The place that the options name."""
+    return FileOutput(session.output, session.targets) if session.output else StdoutOutput()
+
+
+def guard_output(path: str, targets: Iterable[str]) -> str:
+    """Return the form in which an output file can be opened, after making sure that it is no vDisk file.
+
+    Raises:
+        UsageError: It is one of ``targets``, or an existing vDisk, image, side-car or lock file.
+    """
+    opened = host_path(path).opened
+    if os.path.isdir(opened):
+        raise UsageError("this is a directory, not an output file", location=Location(path), hint="name a file in it")
+    if not os.path.lexists(opened):
+        return opened
+    same = any(_same_file(opened, target) for target in targets)
+    name = os.path.basename(opened).lower()
+    if (
+        same
+        or parse_vdisk_name(name) is not None
+        or name.endswith((".pvp", ".lok", *(f".{e}" for e in RAW_EXTENSIONS)))
+    ):
+        raise UsageError(
+            "the output would overwrite a vDisk file", location=Location(path), hint="name another output file"
+        )
+    return opened
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    r"""Replace what ``encoding`` lacks by ``\u{hex}``."""
+    name = encoding or "utf-8"
+    try:
+        text.encode(name)
+    except UnicodeEncodeError:
+        return "".join(char if _fits(char, name) else f"\\u{{{ord(char):x}}}" for char in text)
+    return text
+
+
+def say(text: str) -> None:
+    """Write whole lines to stderr; a closed stderr is nobody's loss."""
+    stream = sys.stderr
+    if stream is None:
+        return
+    try:
+        stream.write(encodable(text, stream.encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        return
+
+
+def note(session: Session, label: str, text: str) -> None:
+    """Tell something beside the result, unless the user wants quiet."""
+    if not session.quiet:
+        say(f"{label}: {text}\n")
+
+
+def silence_stdout() -> None:
+    """Point stdout at nothing, so that Python does not complain about a closed pipe when it exits."""
+    try:
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, sys.stdout.fileno())
+        os.close(devnull)
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def _fits(char: str, encoding: str) -> bool:
+    try:
+        char.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _same_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, host_path(second).opened)
+    except (OSError, ValueError, UsageError):
+        return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _stdout_failed(exc: OSError) -> Exception:
+    # Windows reports a closed pipe as "invalid argument".
+    if isinstance(exc, BrokenPipeError) or (os.name == "nt" and exc.errno == errno.EINVAL):
+        return ClosedPipeError()
+    silence_stdout()
+    return UsageError(
+        f"the result cannot be written to standard output: {exc.strerror or exc}",
+        hint="check the disk that the output is redirected to",
+    )
+
+
+def _file_failed(path: str, exc: OSError) -> UsageError:
+    return UsageError(
+        f"the output file cannot be written: {exc.strerror or exc}",
+        location=Location(path),
+        hint="name a file in a folder that exists and has room",
+    )

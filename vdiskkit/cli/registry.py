@@ -1,0 +1,133 @@
+r"""The registry of a disk or of a bare hive file, under one roof for ``reg get``, ``reg ls`` and ``reg export``.
+
+On a disk a path begins with a root (``HKLM\SOFTWARE\...``); in a hive file it is relative to the hive's root, and
+``\`` is the root itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.cli.output import note
+from vdiskkit.errors import KeyMissingError
+from vdiskkit.io.paths import open_source
+from vdiskkit.text import displayable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vdiskkit.cli.session import Session
+    from vdiskkit.registry import Hive, RegistryKey
+
+__all__ = ["DIRTY", "FoundKey", "find_key", "tell_odd"]
+
+DIRTY = "(hive dirty: may be older than its log)"
+"""Said wherever a value of a dirty hive is shown."""
+
+_DISK_ENDINGS = (".vhd", ".avhd", ".vhdx", ".avhdx", ".pvp")
+
+
+class FoundKey(NamedTuple):
+    r"""A key and where it was found.
+
+    Attributes:
+        key: The key.
+        hive: Its hive.
+        path: Its full path: ``HKLM\...`` on a disk, ``\...`` in a hive file.
+        root: What stands for the hive's root in ``.reg`` text.
+        file: Where the hive lies: path inside the image, or the hive file.
+        asked: The path that was asked for, when ``CurrentControlSet`` was resolved; else None.
+        dirty: Whether the hive is dirty.
+    """
+
+    key: RegistryKey
+    hive: Hive
+    path: str
+    root: str
+    file: str
+    asked: str | None
+    dirty: bool
+
+
+@contextmanager
+def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
+    """Open the target and find a key, within a ``with`` statement.
+
+    Raises:
+        KeyMissingError: There is no such key.
+        VDiskError: The target cannot be opened or read.
+    """
+    if _is_hive(target):
+        from vdiskkit.hivefile import open_hive
+
+        with open_hive(target) as hive:
+            relative = "\\".join(part for part in path.replace("/", "\\").split("\\") if part)
+            yield FoundKey(
+                key=_find(hive, relative, f"\\{relative}", in_file=True),
+                hive=hive,
+                path=f"\\{relative}",
+                root=r"HKEY_LOCAL_MACHINE\HIVE",
+                file=target,
+                asked=None,
+                dirty=hive.base_block.dirty,
+            )
+        return
+    from vdiskkit.cli.targets import open_disk
+    from vdiskkit.windows.regpath import HIVE_FILES, parse_registry_path
+
+    asked = parse_registry_path(path)  # a path that can never work is told before anything is read
+    with open_disk(session, target) as disk:
+        windows = disk.windows
+        resolved = windows.resolve(path)
+        hive = windows.registry(resolved.hive)
+        yield FoundKey(
+            key=_find(hive, resolved.key, resolved.text),
+            hive=hive,
+            path=resolved.text,
+            root=_long_root(resolved._replace(key="").text),
+            file=f"{windows.root}\\{HIVE_FILES[resolved.hive]}",
+            asked=asked.text if asked.text != resolved.text else None,
+            dirty=hive.base_block.dirty,
+        )
+
+
+def tell_odd(session: Session, found: FoundKey) -> None:
+    """Say on stderr what the result itself has no place for: a resolved control set, a dirty hive."""
+    if found.asked is not None:
+        note(session, "note", f"{displayable(found.asked)} is {displayable(found.path)}")
+    if found.dirty:
+        note(session, "warning", f"{displayable(found.file)} {DIRTY}")
+
+
+def _find(hive: Hive, relative: str, shown: str, *, in_file: bool = False) -> RegistryKey:
+    key = hive.find(relative)
+    if key is None:
+        hint = _hint(hive, relative, in_file=in_file)
+        raise KeyMissingError(f"there is no key {shown}", location=hive.location, hint=hint)
+    return key
+
+
+def _hint(hive: Hive, relative: str, *, in_file: bool) -> str:
+    if in_file and relative.upper().startswith(("HKLM", "HKEY_", "HKU")):
+        return r"in a hive file the path is relative to its root: Microsoft\..., without HKLM\SOFTWARE"
+    parent, _, last = relative.rpartition("\\")
+    key = hive.find(parent)
+    if key is not None and key.value(last) is not None:
+        return f"{last} is a value: give its name as an argument of its own, after the key"
+    while key is None and parent:
+        parent = parent.rpartition("\\")[0]
+        key = hive.find(parent)
+    return f"the path exists up to {parent or 'the root of the hive'}; `reg ls` lists what is there"
+
+
+def _is_hive(target: str) -> bool:
+    if target.lower().endswith(_DISK_ENDINGS):
+        return False
+    with open_source(target) as source:
+        return source.size >= 4 and source.read_at(0, 4) == b"regf"
+
+
+def _long_root(text: str) -> str:
+    short, _, rest = text.partition("\\")
+    return {"HKLM": "HKEY_LOCAL_MACHINE", "HKU": "HKEY_USERS"}.get(short, short) + (f"\\{rest}" if rest else "")

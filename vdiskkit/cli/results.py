@@ -1,0 +1,134 @@
+"""Running a piece of work on one or several disks and handing out what it found, as text or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from vdiskkit.cli import exitcodes
+from vdiskkit.cli.errors import as_error, tell_error
+from vdiskkit.cli.output import Output, open_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from vdiskkit.cli.session import Session
+    from vdiskkit.errors import VDiskError
+    from vdiskkit.report.style import Style
+
+__all__ = ["Work", "answer", "examine"]
+
+_T = TypeVar("_T")
+
+
+class Work(Generic[_T]):
+    """What a command does with one disk.
+
+    Args:
+        gather: Opens the target and returns what is known.
+        as_text: Lines for people.
+        as_dict: The ``result`` of the JSON object.
+    """
+
+    __slots__ = ("as_dict", "as_text", "gather")
+
+    def __init__(
+        self,
+        gather: Callable[[str], _T],
+        as_text: Callable[[_T, Style], Iterable[str]],
+        as_dict: Callable[[_T], dict[str, Any]],
+    ) -> None:
+        self.gather = gather
+        self.as_text = as_text
+        self.as_dict = as_dict
+
+
+def examine(session: Session, targets: Sequence[str], work: Work[_T]) -> int:
+    """Do ``work`` on every target; one that fails does not stop the others.
+
+    Returns:
+        The exit code of the worst trouble.
+    """
+    session.silence_readers()
+    output = open_output(session)
+    keep = False
+    try:
+        code, keep = _json(session, targets, work, output) if session.json else _text(session, targets, work, output)
+    finally:
+        output.close(keep=keep)
+    return code
+
+
+def answer(
+    session: Session,
+    result: dict[str, Any],
+    *,
+    target: str,
+    top: dict[str, Any] | None = None,
+    exit_code: int = exitcodes.OK,
+) -> None:
+    """Write the JSON object of a command that asks one thing of one disk.
+
+    Args:
+        session: The run.
+        result: What was found.
+        target: The disk.
+        top: Members that stand at the top of the object too.
+        exit_code: What the process will return.
+    """
+    from vdiskkit.report.json import document, dumps
+
+    disks = [{"target": target, "result": result}]
+    built = document(session.schema, disks, started=session.started, exit_code=exit_code)
+    output = open_output(session)
+    keep = False
+    try:
+        output.write(dumps({**built, **(top or {})}))
+        keep = True
+    finally:
+        output.close(keep=keep)
+
+
+def _text(session: Session, targets: Sequence[str], work: Work[_T], output: Output) -> tuple[int, bool]:
+    from vdiskkit.cli.terminal import style_for_file, style_for_stdout
+
+    style = style_for_file(session) if session.output else style_for_stdout(session)
+    codes = [exitcodes.OK]
+    written = 0
+    for target in targets:
+        try:
+            # Gathered before anything of it is written: a disk is either shown whole or not at all.
+            lines = list(work.as_text(work.gather(target), style))
+        except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
+            error = as_error(exc, session)
+            tell_error(session, error)
+            codes.append(error.exit_code)
+            continue
+        output.write("".join(f"{line}\n" for line in (["", *lines] if written else lines)))
+        written += 1
+    return exitcodes.worst(codes), written > 0
+
+
+def _json(session: Session, targets: Sequence[str], work: Work[_T], output: Output) -> tuple[int, bool]:
+    from vdiskkit.report.json import document, dumps, error_dict
+
+    disks: list[dict[str, Any]] = []
+    errors: list[VDiskError] = []
+    for target in targets:
+        try:
+            disks.append({"target": target, "result": work.as_dict(work.gather(target))})
+        except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
+            error = as_error(exc, session)
+            tell_error(session, error)
+            disks.append({"target": target, "error": error_dict(error)})
+            errors.append(error)
+    code = exitcodes.worst(error.exit_code for error in errors)
+    worst = next((error for error in errors if error.exit_code == code), None)
+    built = document(
+        session.schema,
+        disks,
+        started=session.started,
+        exit_code=code,
+        error=error_dict(worst) if worst is not None else None,
+    )
+    output.write(dumps(built))
+    return code, True

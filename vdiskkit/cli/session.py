@@ -1,0 +1,97 @@
+"""What one run of the command line knows: its general options, clock and streams."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Session"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Session:
+    """General options and state of one run.
+
+    Attributes:
+        verbosity: How often ``-v`` was given.
+        quiet: Nothing but errors on stderr.
+        color: ``auto``, ``always`` or ``never``; None when the user did not say.
+        log_file: Where the log goes in full detail.
+        log_format: ``text`` or ``json``.
+        json: Whether the result is JSON.
+        output: Result file, None for stdout.
+        disk: Options that say how a disk is opened.
+        schema: Schema name of the command that runs.
+        target: The disk of a command that asks one thing of one disk.
+        targets: What the command was asked to open, for messages and guards.
+        clock: Tells the time.
+    """
+
+    __slots__ = (
+        "_log_close",
+        "clock",
+        "color",
+        "disk",
+        "json",
+        "log_file",
+        "log_format",
+        "output",
+        "quiet",
+        "schema",
+        "started",
+        "target",
+        "targets",
+        "verbosity",
+    )
+
+    def __init__(self, clock: Callable[[], datetime] = _now) -> None:
+        self.verbosity = 0
+        self.quiet = False
+        self.color: str | None = None
+        self.log_file: str | None = None
+        self.log_format = "text"
+        self.json = False
+        self.output: str | None = None
+        self.disk: dict[str, Any] = {}
+        self.schema = "vdiskkit.error/1"
+        self.target: str | None = None
+        self.targets: list[str] = []
+        self.clock = clock
+        self.started = clock()
+        self._log_close: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Set up the logging that was asked for; called when a command begins, after all options are known."""
+        if (self.verbosity and not self.quiet) or self.log_file:
+            self._configure()
+
+    def silence_readers(self) -> None:
+        """Keep what the readers below log from stderr, where a script would take it for an error.
+
+        Python shows warnings of loggers that nobody configured. Importing logging costs as much as reading a value,
+        so only commands whose readers may log call this.
+        """
+        if self._log_close is None:
+            self._configure()
+
+    @property
+    def logs(self) -> bool:
+        """Whether logging is set up."""
+        return self._log_close is not None
+
+    def _configure(self) -> None:
+        from vdiskkit.cli.logs import configure
+
+        self._log_close = configure(self)
+
+    def close(self) -> None:
+        """Take the logging set-up back and close the log file."""
+        if self._log_close is not None:
+            self._log_close()
+            self._log_close = None

@@ -1,0 +1,1 @@
+"""Renderers: facts in, text or JSON out. Nothing is gathered or judged here."""

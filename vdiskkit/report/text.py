@@ -1,0 +1,80 @@
+"""An inspection as text, section by section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vdiskkit.report import text_disk, text_license, text_pair, text_windows
+from vdiskkit.report.layout import Row, render, stale_mark
+from vdiskkit.report.sections import SECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vdiskkit.inspection.facts import Inspection
+    from vdiskkit.report.style import Style
+
+__all__ = ["NOT_CLAIMED", "inspection_lines"]
+
+NOT_CLAIMED: Final = (
+    "activation status, client machine id (CMID) and remaining rearm count: "
+    "they are encrypted and cannot be read offline"
+)
+"""Said below everything about licensing."""
+
+_STATES: Final = {"done": ("good", "done"), "not_done": ("bad", "not done"), "unknown": ("unknown", "not determinable")}
+_FROM_REGISTRY: Final = frozenset({1, 3, 5, 6, 7})
+
+
+def inspection_lines(inspection: Inspection, style: Style, sections: Iterable[str] = ()) -> list[str]:
+    """Set an inspection as lines.
+
+    Args:
+        inspection: What is known.
+        style: What the place of the output can show.
+        sections: Names from :data:`~vdiskkit.report.sections.SECTIONS`; none means all.
+    """
+    wanted = tuple(sections) or tuple(SECTIONS)
+    rows = [Row("disk", inspection.target, level=0)]
+    for name in wanted:
+        rows.extend(_WRITERS[name](inspection))
+    if not {"license", "tokens", "office", "procedure"}.isdisjoint(wanted):
+        rows.append(Row("not claimed", NOT_CLAIMED))
+    return render(rows, style)
+
+
+def _procedure(inspection: Inspection) -> Iterator[Row]:
+    yield Row("procedure", "what the image shows of the eight steps that prepare a vDisk for KMS")
+    stale = inspection.windows is not None and inspection.windows.stale
+    for step in inspection.procedure:
+        mark, state = _STATES[str(step.state)]
+        text = f"{state}: {step.title} - {step.evidence}"
+        yield Row(f"step {step.step}", stale_mark(text, stale=stale and step.step in _FROM_REGISTRY), mark, level=2)
+
+
+def _notices(inspection: Inspection) -> Iterator[Row]:
+    if not inspection.notices:
+        yield Row("notices", "none")
+        return
+    yield Row("notices", f"{len(inspection.notices)}")
+    for notice in inspection.notices:
+        where = f" (at {notice.location})" if notice.location else ""
+        yield Row("notice", f"{notice.code}: {notice.message}{where}", "warning", level=2)
+
+
+_WRITERS: Final[dict[str, Callable[[Inspection], Iterator[Row]]]] = {
+    "container": text_disk.container,
+    "chain": text_disk.chain,
+    "partitions": text_disk.partitions,
+    "volume": text_disk.volume,
+    "windows": text_windows.windows,
+    "target": text_windows.target,
+    "license": text_license.license_rows,
+    "tokens": text_license.tokens,
+    "office": text_license.office,
+    "pvp": text_pair.pvp,
+    "pair": text_pair.pair,
+    "lock": text_pair.lock,
+    "procedure": _procedure,
+    "notices": _notices,
+}
