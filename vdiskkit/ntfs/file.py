@@ -270,6 +270,10 @@ class NtfsFile:
         ]
         return tuple(sorted(found, key=lambda stream: stream.name))
 
+    def has_stream(self, stream: str) -> bool:
+        """Whether the file has a data stream of that name, whatever its case; empty for the content itself."""
+        return self._first_part(stream) is not None
+
     def open(self, stream: str | None = None) -> AttributeSource:
         """Open a data stream for reading.
 

@@ -191,6 +191,8 @@ class DirectoryIndex:
         reference, _, key_length, _ = _ENTRY.unpack_from(node.data, offset)
         start = offset + _ENTRY.size
         key = parse_file_name(node.data[start : start + key_length], node.location)
+        if key.parent.number != self._record.number:
+            raise _broken(f"{key.name} belongs to directory {key.parent.number}", node.location)
         return IndexEntry(FileReference.decode(reference), key)
 
     def _child(self, vcn: int, depth: int, seen: set[int], parent: Location) -> _Node:

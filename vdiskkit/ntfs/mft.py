@@ -161,7 +161,7 @@ class Mft:
         Raises:
             CorruptStructureError: Parts are missing, overlap, or contradict the sizes.
         """
-        parts = list(self.attributes(record, kind, name))
+        parts = sorted(self.attributes(record, kind, name), key=lambda part: part.lowest_vcn)
         if not parts:
             return None
         where = self._location.at("mft", record.number)
@@ -339,7 +339,7 @@ class Mft:
 
     def _joined(self, parts: list[Attribute], where: Location) -> list[Run]:
         runs: list[Run] = []
-        for part in sorted(parts, key=lambda part: part.lowest_vcn):
+        for part in parts:
             runs += self._contiguous(part, runs, where)
         return runs
 

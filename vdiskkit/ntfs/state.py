@@ -24,6 +24,7 @@ _CHUNK = 1024 * 1024
 _INFORMATION = struct.Struct("<8xBBH")
 _MIN_HIBERFIL = 4096
 _DIRTY = 0x0001
+_UNTRUSTED = 0x4037  # all flags below that announce work on the volume
 _FLAG_NAMES = (
     (_DIRTY, "dirty"),
     (0x0002, "resize_log_file"),
@@ -78,7 +79,7 @@ class VolumeState(NamedTuple):
     def clean(self) -> bool:
         """Whether nothing speaks against trusting the volume as it stands."""
         return (
-            not self.flag_bits & ~0x8080
+            not self.flag_bits & _UNTRUSTED
             and self.log.state in (LogState.CLEAN, LogState.EMPTY)
             and self.hibernation is Hibernation.NONE
         )

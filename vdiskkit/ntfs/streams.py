@@ -160,7 +160,7 @@ class NonResidentSource(AttributeSource):
 class CompressedSource(NonResidentSource):
     """A stream compressed by LZNT1 in units of ``1 << unit_shift`` clusters."""
 
-    __slots__ = ("_last_data", "_last_unit", "_unit_size")
+    __slots__ = ("_last", "_unit_size")
 
     def __init__(
         self,
@@ -175,8 +175,7 @@ class CompressedSource(NonResidentSource):
     ) -> None:
         super().__init__(volume, runs, cluster_size, size, initialized_size, holes=True, location=location)
         self._unit_size = cluster_size << unit_shift
-        self._last_unit = -1
-        self._last_data = b""
+        self._last = (-1, b"")  # one unit, so that reading on in small steps decompresses once
 
     def _read_written(self, offset: int, length: int) -> bytes:
         parts = []
@@ -189,8 +188,9 @@ class CompressedSource(NonResidentSource):
         return b"".join(parts)
 
     def _unit(self, unit: int) -> bytes:
-        if unit == self._last_unit:
-            return self._last_data
+        number, data = self._last
+        if unit == number:
+            return data
         first = unit * self._unit_size
         stored, packed = self._stored_bytes(unit)
         data = self._read_clusters(first, stored) if stored else b""
@@ -198,7 +198,7 @@ class CompressedSource(NonResidentSource):
             wanted = min(self._unit_size, self._initialized - first)
             data = _decompress_unit(data, self._unit_size, wanted, self._location.at("byte", first))
         data = data.ljust(self._unit_size, b"\0")
-        self._last_unit, self._last_data = unit, data
+        self._last = (unit, data)
         return data
 
     def _stored_bytes(self, unit: int) -> tuple[int, bool]:

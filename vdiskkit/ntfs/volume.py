@@ -145,13 +145,16 @@ class NtfsVolume:
             follow: Follow the last component too when it is a link. Links before it are always followed.
 
         Raises:
-            FileMissingError: There is no such file.
+            FileMissingError: There is no such file or stream.
             CorruptStructureError: The way to it is damaged, or links form a loop.
             UnsupportedFeatureError: A link leads out of this volume.
         """
         wanted = split_path(path)
         record, parts = self._resolve(wanted, path, follow=follow)
-        return self._file(record, parts, wanted.stream)
+        file = self._file(record, parts, wanted.stream)
+        if wanted.stream and not file.has_stream(wanted.stream):
+            raise self._missing(path, f"the file has no stream {wanted.stream}")
+        return file
 
     def find(self, path: str, *, follow: bool = True) -> NtfsFile | None:
         """Like :meth:`lookup`, but None for a file that does not exist."""
@@ -214,26 +217,16 @@ class NtfsVolume:
     def paths(self, file: NtfsFile) -> tuple[str, ...]:
         """Return the paths of all hard links of a file, DOS names left out.
 
-        Raises:
-            CorruptStructureError: A parent directory is damaged or the parents form a loop.
+        A link whose parent directories are damaged is left out; the fault is added to :attr:`notices`.
         """
         found = []
         for name in file.names():
             if name.namespace == DOS_NAMESPACE:
                 continue
-            parts = [name.name] if file.record_number != _ROOT else []
-            parent = name.parent
-            seen = {file.record_number}
-            while parent.number != _ROOT:
-                if parent.number in seen:
-                    raise CorruptStructureError(
-                        f"the parent directories of {file.path} form a loop", location=file.location
-                    )
-                seen.add(parent.number)
-                key = self._long_name(self.mft.referenced(parent, f"the parent of {file.path}"))
-                parts.append(key.name)
-                parent = key.parent
-            found.append(join_path(tuple(reversed(parts))))
+            try:
+                found.append(join_path(self._ancestors(file, name)))
+            except FormatError as fault:
+                self.notice("ntfs.parent_damaged", f"a link of {file.path} is lost: {fault.message}", fault.location)
         return tuple(sorted(found))
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -267,6 +260,19 @@ class NtfsVolume:
             pending += reversed(target)
             record, done = self._root_record(), ()
         return record, done
+
+    def _ancestors(self, file: NtfsFile, name: FileName) -> tuple[str, ...]:
+        parts = [name.name] if file.record_number != _ROOT else []
+        parent = name.parent
+        seen = {file.record_number}
+        while parent.number != _ROOT:
+            if parent.number in seen:
+                raise CorruptStructureError("its parent directories form a loop", location=file.location)
+            seen.add(parent.number)
+            key = self._long_name(self.mft.referenced(parent, f"the parent of {file.path}"))
+            parts.append(key.name)
+            parent = key.parent
+        return tuple(reversed(parts))
 
     def _link_target(self, record: MftRecord, here: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return the components from the root that a link leads to, None when the record is no link."""
