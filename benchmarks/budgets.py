@@ -1,0 +1,240 @@
+"""What vdiskkit reads, keeps in memory and imports, held against its budgets. Exact and repeatable, but for times.
+
+    python -m benchmarks.budgets               # the whole table: six images, the largest of 1 TiB
+    python -m benchmarks.budgets --quick       # two images that are made in a few seconds
+
+Exits 1 when a budget is exceeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import vdiskkit
+from benchmarks.make_image import ensure_image, facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICE = r"Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
+KIB, MIB = 1 << 10, 1 << 20
+
+INSPECT_BYTES = 1536 * KIB
+INSPECT_CALLS = 200
+GROWTH_PERCENT = 10
+BAT_SLACK_KIB = 4
+"""The headers in front of the BAT are read in a page that may reach into it."""
+BITMAP_BYTES = 2 * MIB
+PEAK_MEMORY_KIB = 80 * KIB
+HELP_MILLISECONDS = 100
+# Peak memory is counted from the fork on, so the process that forks has to be a small one.
+PEAK_SCRIPT = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+print(process.returncode, usage.ru_maxrss)
+"""
+FULL = ("main", "disk-10g", "disk-1t", "hive-30m", "hive-200m")
+QUICK = ("quick", "quick-large")
+
+
+class CountingFile(io.RawIOBase):
+    """A disk file that keeps a list of what is read from it, as (offset, length)."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("rb", buffering=0)
+        self.reads: list[tuple[int, int]] = []
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position; this is no read."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] - narrower than Buffer
+        """Read and remember."""
+        start = self._file.tell()
+        got = self._file.readinto(buffer)
+        self.reads.append((start, got))
+        return got
+
+    def close(self) -> None:
+        """Close the disk file too."""
+        self._file.close()
+        super().close()
+
+
+class Reads(NamedTuple):
+    """Bytes and calls, with what belongs to the BAT and to $Bitmap counted apart.
+
+    A call counts as one of those only when all of its bytes do.
+    """
+
+    other_bytes: int
+    other_calls: int
+    bat_bytes: int
+    bat_calls: int
+    bitmap_bytes: int
+    bitmap_calls: int
+
+
+class Ledger:
+    """Prints each figure beside its budget and remembers whether all were kept."""
+
+    def __init__(self) -> None:
+        self.kept = True
+
+    def check(self, what: str, found: float, budget: float, unit: str) -> None:
+        """One figure that must not be larger than its budget."""
+        self.state(f"{what}: {found:,.0f} {unit}, budget {budget:,.0f}", good=found <= budget)
+
+    def state(self, text: str, *, good: bool) -> None:
+        """One statement that must be true."""
+        self.kept &= good
+        print(f"{'ok  ' if good else 'OVER'}  {text}", flush=True)
+
+
+def count_reads(image: Path, work: Callable[[vdiskkit.VDisk], object]) -> Reads:
+    """Open an image through a counting file, do the work, and sort the reads."""
+    file = CountingFile(image)
+    with file, vdiskkit.open_vdisk(file) as disk:
+        work(disk)
+    facts = facts_of(image)
+    bat, bitmap = [facts["bat_range"]], facts["bitmap_ranges"]
+    counts = {"other": [0, 0], "bat": [0, 0], "bitmap": [0, 0]}
+    for start, length in file.reads:
+        in_bat, in_bitmap = _overlap(start, length, bat), _overlap(start, length, bitmap)
+        rest = length - in_bat - in_bitmap
+        for name, part in (("bat", in_bat), ("bitmap", in_bitmap), ("other", rest)):
+            counts[name][0] += part
+        counts["other" if rest else "bat" if in_bat else "bitmap"][1] += 1
+    return Reads(*counts["other"], *counts["bat"], *counts["bitmap"])
+
+
+def _overlap(start: int, length: int, ranges: Iterable[list[int]]) -> int:
+    return sum(max(min(start + length, at + size) - max(start, at), 0) for at, size in ranges)
+
+
+def check_reads(ledger: Ledger, names: tuple[str, ...]) -> None:
+    """Bytes and calls of ``inspect`` and ``reg get`` on each image, and how far they lie apart."""
+    print("\nread from the disk file\n")
+    inspections = []
+    for name in names:
+        image = ensure_image(name)
+        facts = facts_of(image)
+        value = count_reads(image, lambda disk: disk.windows.registry("SOFTWARE").key(SERVICE).value("SkipRearm"))
+        print(f"      {name}: reg get reads {value.other_bytes / KIB:,.0f} KiB in {value.other_calls} calls")
+        reads = count_reads(image, lambda disk: disk.inspect())
+        inspections.append(reads)
+        ledger.check(f"{name}: inspect", reads.other_bytes / KIB, INSPECT_BYTES / KIB, "KiB")
+        ledger.check(f"{name}: inspect", reads.other_calls, INSPECT_CALLS, "calls")
+        whole = facts["bat_range"][1]
+        ledger.check(
+            f"{name}: of a BAT of {whole // KIB} KiB", reads.bat_bytes / KIB, whole / KIB + BAT_SLACK_KIB, "KiB"
+        )
+        ledger.check(f"{name}: for the BAT", reads.bat_calls, max(whole // MIB, 1) + 1, "calls")
+        bitmap = sum(size for _, size in facts["bitmap_ranges"])
+        allowed = bitmap if sum(size for _, size in facts["bitmap_runs"]) <= BITMAP_BYTES else 64 * KIB
+        ledger.check(f"{name}: of $Bitmap", reads.bitmap_bytes / KIB, allowed / KIB, "KiB")
+    for field, what in (("other_bytes", "bytes"), ("other_calls", "calls")):
+        least, most = (pick(getattr(reads, field) for reads in inspections) for pick in (min, max))
+        ledger.check(f"growth over all images in {what}", 100 * (most - least) / least, GROWTH_PERCENT, "%")
+
+
+def check_memory(ledger: Ledger, image: Path) -> None:
+    """Peak memory of whole processes."""
+    print("\npeak memory\n")
+    for what, arguments in (
+        ("inspect", ["inspect", "--json", str(image)]),
+        ("reg get", ["reg", "get", str(image), rf"HKLM\SOFTWARE\{SERVICE}", "SkipRearm"]),
+    ):
+        command = [sys.executable, "-c", PEAK_SCRIPT, sys.executable, "-m", "vdiskkit", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        code, peak = (int(word) for word in done.stdout.split())
+        ledger.state(f"{what} exits {code}", good=code == 0)
+        ledger.check(f"{what}: peak", peak / KIB, PEAK_MEMORY_KIB / KIB, "MiB")
+
+
+def imported_modules(statement: str) -> set[str]:
+    """Names of the modules that a fresh Python has loaded after a statement, without those that it starts with."""
+    script = f"import sys\nbefore = set(sys.modules)\ntry:\n    {statement}\nexcept SystemExit: pass\n"
+    script += "print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def cli_statement(*arguments: str) -> str:
+    """A statement that runs the command line in the process."""
+    return f"import runpy; sys.argv = {['vdiskkit', *arguments]!r}; runpy.run_module('vdiskkit', run_name='__main__')"
+
+
+def check_imports(ledger: Ledger, image: Path) -> None:
+    """What is loaded at start, by top-level name."""
+    print("\nimported modules\n")
+    get = cli_statement("reg", "get", str(image), rf"HKLM\SOFTWARE\{SERVICE}", "SkipRearm")
+    for what, statement, unwanted in (
+        ("import vdiskkit", "import vdiskkit", {"dissect", "construct", "click", "rich", "dataclasses"}),
+        ("--help", cli_statement("--help"), {"dissect", "construct", "rich", "dataclasses"}),
+        ("reg get", get, {"dissect", "construct", "rich", "defusedxml"}),
+        ("inspect", cli_statement("inspect", "--json", str(image)), {"rich", "msgspec"}),
+    ):
+        loaded = imported_modules(statement)
+        found = sorted(unwanted & {name.partition(".")[0] for name in loaded})
+        ledger.state(
+            f"{what}: {len(loaded)} modules, none of {', '.join(sorted(unwanted))} {found or ''}", good=not found
+        )
+
+
+def check_help_time(ledger: Ledger) -> None:
+    """``--help`` against an empty Python, in turns."""
+    print("\ntime to start\n")
+    times: dict[str, list[float]] = {"empty": [], "help": []}
+    commands = {"empty": ["-c", "pass"], "help": ["-m", "vdiskkit", "--help"]}
+    for _ in range(11):
+        for name, arguments in commands.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            times[name].append(time.perf_counter() - started)
+    more = statistics.median(times["help"]) - statistics.median(times["empty"])
+    ledger.check("--help, more than an empty Python", 1000 * more, HELP_MILLISECONDS, "ms")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check everything; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two small images only")
+    quick = parser.parse_args(arguments).quick
+    names = QUICK if quick else FULL
+    ledger = Ledger()
+    check_reads(ledger, names)
+    image = ensure_image(names[0])
+    check_memory(ledger, image)
+    check_imports(ledger, image)
+    check_help_time(ledger)
+    print("\nall budgets kept" if ledger.kept else "\nbudgets exceeded, see OVER above")
+    return 0 if ledger.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

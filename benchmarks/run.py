@@ -1,0 +1,29 @@
+"""All benchmarks: the budgets, then the comparison.
+
+    python -m benchmarks.run                   # every image; takes some minutes the first time
+    python -m benchmarks.run --quick           # two small images, few rounds
+
+Further arguments go to ``benchmarks.peers``. Exits 1 when a budget is exceeded.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import budgets, peers
+
+
+def main() -> int:
+    """Run both; return the exit code."""
+    arguments = sys.argv[1:]
+    quick = "--quick" in arguments
+    if quick:
+        arguments.remove("--quick")
+        arguments = ["--image", budgets.QUICK[-1], "--rounds", "5", *arguments]
+    kept = budgets.main(["--quick"] if quick else [])
+    print()
+    return peers.main(arguments) or kept
+
+
+if __name__ == "__main__":
+    sys.exit(main())
