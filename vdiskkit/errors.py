@@ -11,6 +11,17 @@ r"""The exception tree. Every error knows what, where, why, what now, and the ex
     |  +- CorruptStructureError       a named structure contradicts itself or the file around it
     |  +- ReadLimitError              a read budget ran out: the image makes its reader loop or swell
     |  +- UnsupportedFeatureError     known, but not handled (5)
+    +- StateError                     well-formed, but not fit for this action (4)
+    |  +- LogReplayNeededError        a hive log or $LogFile must be replayed by Windows first
+    |  +- HibernatedVolumeError       a hibernated Windows (or fast startup) will resume from this volume
+    |  +- InUseError                  a lock file, another writer, a share violation
+    |  +- JournalPendingError         an interrupted change waits; run recover (7)
+    |  +- StalePlanError              the disk changed since the plan was made
+    |  +- ChangedSinceError           the disk was used since the change; undo or recover would damage it
+    +- WriteRefusedError              the change is not provably safe; the message says which shape (5)
+    +- PatchError                     a change failed and was rolled back (6)
+    |  +- VerifyFailedError           what was staged or written is not what was asked for (6)
+    |  +- RollbackFailedError         rolling back failed as well; the journal waits (7)
     +- ChainError                     the chain of versions does not hold (3)
     |  +- ParentNotFoundError         carries the paths that were tried
     |  +- ParentMismatchError         a parent was found, but its id is another one
@@ -29,21 +40,32 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChainError",
+    "ChangedSinceError",
     "ChecksumError",
     "CorruptStructureError",
     "FileMissingError",
     "FormatError",
+    "HibernatedVolumeError",
+    "InUseError",
+    "JournalPendingError",
     "KeyMissingError",
+    "LogReplayNeededError",
     "NotFoundError",
     "ParentMismatchError",
     "ParentNotFoundError",
+    "PatchError",
     "ReadLimitError",
+    "RollbackFailedError",
     "SourceError",
+    "StalePlanError",
+    "StateError",
     "UnknownFormatError",
     "UnsupportedFeatureError",
     "UsageError",
     "VDiskError",
     "ValueMissingError",
+    "VerifyFailedError",
+    "WriteRefusedError",
 ]
 
 
@@ -109,6 +131,60 @@ class UnsupportedFeatureError(FormatError):
     """Recognised, but not handled; the message names the feature."""
 
     exit_code = 5
+
+
+class StateError(VDiskError):
+    """Well-formed, but not in a state in which this may be done."""
+
+    exit_code = 4
+
+
+class LogReplayNeededError(StateError):
+    """A hive log or $LogFile holds changes that Windows must write back first."""
+
+
+class HibernatedVolumeError(StateError):
+    """A hibernated Windows, or one shut down with fast startup, will resume from this volume."""
+
+
+class InUseError(StateError):
+    """The disk is in use: a lock file, another writer, a share violation."""
+
+
+class JournalPendingError(StateError):
+    """An interrupted change waits for recovery."""
+
+    exit_code = 7
+
+
+class StalePlanError(StateError):
+    """The disk is not what it was when the plan was made."""
+
+
+class ChangedSinceError(StateError):
+    """The disk was used since the change, so taking it back would damage it. Nothing was touched."""
+
+
+class WriteRefusedError(VDiskError):
+    """The change is not provably safe; the message says which shape is refused and why."""
+
+    exit_code = 5
+
+
+class PatchError(VDiskError):
+    """A change failed and was rolled back: the files are as they were before."""
+
+    exit_code = 6
+
+
+class VerifyFailedError(PatchError):
+    """What was staged or written is not what was asked for."""
+
+
+class RollbackFailedError(PatchError):
+    """A change failed, and so did rolling it back; the journal waits for recovery."""
+
+    exit_code = 7
 
 
 class ChainError(VDiskError):
