@@ -43,7 +43,7 @@ LOCKS = {
     "build": ("requirements/build.in",),
     "runtime": ("pyproject.toml",),
     "dev": ("pyproject.toml", "requirements/build.in", "--group", "dev"),
-    "oracle": ("--group", "oracle"),
+    "oracle": ("--group", "oracle", "-c", "requirements/dev.txt"),
 }
 LOCK_COMMENT = """\
 # Locked for every platform, with hashes. Do not edit: `python dev.py lock` makes this file anew by
