@@ -100,7 +100,7 @@ class _Search:
             parent = self._try(path)
             if parent is not None:
                 self._child.parent_link = self._link._replace(tried=tuple(self._tried))
-                self._compare_time(path)
+                self._compare_time(path, parent)
                 return parent
         raise self._not_found()
 
@@ -135,14 +135,17 @@ class _Search:
             return f"its id is {unique_id}"
         return ""
 
-    def _compare_time(self, path: str) -> None:
-        """Tell when the parent's file time is not the recorded one; copies that do not keep times are common."""
+    def _compare_time(self, path: str, parent: VhdDisk) -> None:
+        """Tell when the parent's time is not the recorded one; copies that do not keep times are common.
+
+        Windows records the time of the parent's file, some tools record the one in the parent's footer.
+        """
         recorded = self._link.timestamp
         try:
             modified = os.stat(path).st_mtime - _EPOCH_2000  # noqa: PTH116 - the path stays the text it was found as
         except (OSError, ValueError):
             return
-        if recorded and abs(modified - recorded) > _TIME_TOLERANCE:
+        if recorded not in (0, parent.footer.timestamp) and abs(modified - recorded) > _TIME_TOLERANCE:
             self._child.notice(
                 "vhd.parent_time",
                 f"the parent's file time is {_time_text(modified)}, but {_time_text(recorded)} was recorded when "

@@ -437,7 +437,7 @@ def test_files_are_closed_when_the_chain_fails(tmp_path: Path) -> None:
 
 
 def test_a_parent_with_another_time(tmp_path: Path) -> None:
-    parent = base()
+    parent = build_vhd("dynamic", SIZE, BLOCK, timestamp=1000)
     put(tmp_path / "disk.vhd", parent)
     path = put(tmp_path / "disk.1.avhd", child_of(parent, "disk.vhd", {}))
     assert open_path(path).notices == ()
@@ -447,6 +447,11 @@ def test_a_parent_with_another_time(tmp_path: Path) -> None:
     assert "2024-12-26 11:54:12 UTC, but 2024-12-26 11:52:32 UTC was recorded" in notice.message
     os.utime(tmp_path / "disk.vhd", (-5000, 5_000_000_000))
     assert [item.code for item in open_path(path).notices] == ["vhd.parent_time"]
+    link = ParentLink.to(parent, "disk.vhd")
+    for timestamp in (0, 1000):
+        link = link._replace(timestamp=timestamp)
+        put(path, build_vhd("differencing", SIZE, BLOCK, parent=link))
+        assert open_path(path).notices == ()
 
 
 def test_hostile_names_are_shown_harmless(tmp_path: Path) -> None:
