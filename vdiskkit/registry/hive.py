@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.errors import CorruptStructureError, FormatError, KeyMissingError
+from vdiskkit.errors import CorruptStructureError, FormatError, KeyMissingError, ReadLimitError
 from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, parse_base_block
 from vdiskkit.registry.cells import CellReader, report_error
 from vdiskkit.registry.key import RegistryKey
@@ -45,6 +45,9 @@ class HiveLimits(NamedTuple):
 
 
 DEFAULT_LIMITS = HiveLimits()
+
+_ERRORS_MAX = 10_000
+"""Errors that a walk reports before it gives up: lists that share keys could otherwise be gone through without end."""
 
 
 class Hive:
@@ -129,8 +132,10 @@ class Hive:
 
         Raises:
             FormatError: The hive is damaged; among others, when a key contains itself or stands in two lists.
+            ReadLimitError: There were too many errors.
         """
         deepest = self.limits.depth if depth is None else min(depth, self.limits.depth)
+        on_error = self._counted(on_error)
         try:
             first = start or self.root
         except FormatError as exc:
@@ -157,6 +162,22 @@ class Hive:
                     stack.append(key.subkeys(on_error=on_error))
                 elif depth is None and key.subkey_count:
                     report_error(self._too_deep(key), on_error)
+
+    def _counted(self, on_error: Callable[[FormatError], None] | None) -> Callable[[FormatError], None] | None:
+        if on_error is None:
+            return None
+        left = _ERRORS_MAX
+
+        def report(error: FormatError) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise ReadLimitError(
+                    f"the hive is too damaged to go on: more than {_ERRORS_MAX} errors", location=self.location
+                )
+            on_error(error)
+
+        return report
 
     def _too_deep(self, key: RegistryKey) -> CorruptStructureError:
         return CorruptStructureError(f"keys are nested more than {self.limits.depth} deep", location=key.location)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import CorruptStructureError, FormatError
 from vdiskkit.registry.value_types import REG_BINARY, REG_DWORD, REG_SZ
 from vdiskkit.text import displayable
 
@@ -27,6 +27,7 @@ __all__ = ["HEADER", "export_keys", "export_value"]
 
 HEADER = "Windows Registry Editor Version 5.00\r\n"
 
+_VALUE_RECORD = 20
 _WRAP_AT = 77
 _CONTINUED = ",\\\r\n  "
 _BYTES_PER_LINE = 25
@@ -53,6 +54,8 @@ def export_keys(
         FormatError: The hive is damaged.
     """
     yield HEADER
+    # In a healthy hive no two values share a record or data; a hive made so that they do would swell without end.
+    space = start.hive.base_block.hive_bins_size
     for key in start.hive.walk(start, depth=depth, on_error=on_error):
         path = f"{root}\\{key.path}" if key.path else root
         if not _plain(path):
@@ -60,6 +63,9 @@ def export_keys(
             continue
         yield f"\r\n[{path}]\r\n"
         for value in key.values(on_error=on_error):
+            space -= _VALUE_RECORD + value.size
+            if space < 0:
+                raise CorruptStructureError("values of the hive share their data or records", location=value.location)
             try:
                 text = export_value(value)
             except FormatError as exc:

@@ -117,8 +117,6 @@ def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str, limit: 
     while low < high:
         middle = (low + high) // 2
         leaf = _read_leaf(cells, numbers[middle], limit)
-        if not leaf.offsets:
-            return None
         first = sort_key(read_key_node(cells, leaf.offsets[0]).name)
         if first < floor or (ceiling is not None and first >= ceiling):
             return None
@@ -198,6 +196,10 @@ def _read_leaf(cells: CellReader, offset: int, limit: int) -> _Leaf:
         # The format allows one level; more could loop for ever.
         raise CorruptStructureError(
             "a list of subkey lists (ri) contains another one, or itself", location=cells.location(offset)
+        )
+    if not numbers:
+        raise CorruptStructureError(
+            "a list of subkey lists (ri) contains an empty one", location=cells.location(offset)
         )
     return _Leaf(kind, numbers)
 
