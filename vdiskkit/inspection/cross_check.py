@@ -1,9 +1,10 @@
 """A second opinion: the same answers read again by the dissect libraries.
 
 vdiskkit reads containers, NTFS and hives with parsers of its own, which check every structure before it is believed.
-The dissect readers (``dissect.hypervisor``, ``dissect.ntfs``, ``dissect.regf``) are another implementation, by other
-people. On request they are asked the questions that matter most (are these the bytes of the virtual disk, of the hive
-file, of SkipRearm and the key, how large is ``tokens.dat``), and every difference is told.
+The dissect readers (``dissect.hypervisor``, ``dissect.volume``, ``dissect.ntfs``, ``dissect.regf``) are another
+implementation, by other people. On request they are asked the questions that matter most (are these the bytes of the
+virtual disk, where are the partitions, what is in the hive file, in SkipRearm and in the key, how large is
+``tokens.dat``), and every difference is told.
 
 They are not asked where they are known to be wrong: differencing disks read as zeros, key names outside ASCII.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
     from vdiskkit.licensing.facts import LicensingFacts
     from vdiskkit.ntfs import NtfsFile, NtfsVolume
+    from vdiskkit.partition import PartitionTable
     from vdiskkit.windows.image import WindowsImage
 
 __all__ = ["cross_check"]
@@ -54,19 +56,26 @@ class _Opinions:
 
 
 def cross_check(
-    container: VirtualDisk, file: ByteSource, image: WindowsImage | None, licensing: LicensingFacts | None
+    container: VirtualDisk,
+    file: ByteSource,
+    partitions: PartitionTable,
+    image: WindowsImage | None,
+    licensing: LicensingFacts | None,
 ) -> CrossCheckFacts:
     """Ask the dissect readers the same questions.
 
     Args:
         container: The virtual disk as we read it.
         file: The bytes of the disk file itself.
+        partitions: The partition table as we read it.
         image: The installation, None when there is none.
         licensing: The licensing facts to compare, None when there are none.
     """
     opinions = _Opinions()
     if container.format == "vhd" and container.subformat != "differencing":
         _check_container(container, file, opinions)
+    if partitions.scheme != "none":
+        _check_partitions(container, partitions, opinions)
     if image is not None:
         _check_volume(image, licensing, opinions)
         _check_hive(image, licensing, opinions)
@@ -97,6 +106,16 @@ def _check_container(container: VirtualDisk, file: ByteSource, opinions: _Opinio
             ours,
             partial(read, offset, length),
         )
+
+
+def _check_partitions(container: VirtualDisk, partitions: PartitionTable, opinions: _Opinions) -> None:
+    from dissect.volume.disk import Disk
+
+    def read() -> set[tuple[int, int]]:
+        return {(item.offset, item.size) for item in Disk(_bounded(container)).partitions}
+
+    ours = {(item.offset, item.size) for item in partitions.partitions}
+    opinions.ask("offsets and sizes of the partitions", ours, read)
 
 
 def _check_volume(image: WindowsImage, licensing: LicensingFacts | None, opinions: _Opinions) -> None:

@@ -132,7 +132,7 @@ def gather(
     if second_opinion:
         from vdiskkit.inspection.cross_check import cross_check
 
-        checked = cross_check(disk.container, disk.file, image, licensing)
+        checked = cross_check(disk.container, disk.file, disk.partitions, image, licensing)
         for difference in checked.differences:
             log.add("inspect.second_opinion", difference)
     return Inspection(
