@@ -79,7 +79,9 @@ def take_listing(folder: str, prefix: str) -> Listing:
     listing = Listing(folder)
     wanted = prefix.lower()
     try:
-        with os.scandir(host_path(folder or os.curdir).opened) as entries:
+        # The form for a file is asked for: a drive or share in its verbatim form is no path of a file.
+        opened, _name = split(host_path(join(folder, prefix or WRITE_CACHE)).opened)
+        with os.scandir(opened or os.curdir) as entries:
             for entry in entries:
                 name = entry.name.lower()
                 if name.startswith(wanted) and _is_file(entry):
