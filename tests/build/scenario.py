@@ -2,7 +2,7 @@
 
 disk = make("win7-kms", tmp_path)                 # one of SCENARIOS; returns the path of the (newest) disk
 disk = write_pair(tmp_path, "desk", windows_disk("win11", software={"skip_rearm": 1}), pvp={"license_mode": 2})
-names = chain(tmp_path, versions=5)
+disk = chain(tmp_path, versions=5)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.build.image import EFI_SYSTEM, LINUX_DATA, MIB, MICROSOFT_RESERVED, P
 from tests.build.logfile import restart_pages
 from tests.build.pair import MAK_MODE, NONE, PRIVATE, SMALL_BLOCKS, manifest, write_pair
 from tests.build.products import MAK, WINDOWS
+from tests.build.vhd import with_checksum
 from tests.build.windows import OFFICE_APP, WINDOWS_APP, sku_id, software_hive, system_hive
 
 if TYPE_CHECKING:
@@ -261,6 +262,50 @@ def bitlocker(folder: Path) -> Path:
     return write_pair(folder, "bitlocker", build_disk([volume]), pvp={})
 
 
+def no_side_car(folder: Path) -> Path:
+    """The disk was copied without its ``.pvp``."""
+    return write_pair(folder, "no-side-car", windows_disk("win10"), pvp=None)
+
+
+def locked(folder: Path) -> Path:
+    """Fixed disk, in use: a ``.lok`` beside it and a server-side write cache."""
+    cache = folder / "WriteCache"
+    cache.mkdir()
+    (cache / "00-15-5d-01-02-03.vhd").write_bytes(bytes(4096))
+    return write_pair(folder, "locked", windows_disk("server2022"), kind="fixed", pvp={}, lock=True)
+
+
+def merged(folder: Path) -> Path:
+    """A chain of two versions that was merged into a new base; the old files are still there."""
+    chain(folder, "merged", versions=2)
+    return write_pair(folder, "merged.2", _chain_disk(2), block_size=16 * MIB, pvp={"build": 5})
+
+
+def missing_parent(folder: Path) -> Path:
+    """A version whose base was not copied."""
+    disk = chain(folder, "missing-parent", versions=1)
+    (folder / "missing-parent.vhd").unlink()
+    return disk
+
+
+def wrong_parent(folder: Path) -> Path:
+    """A version whose base was replaced by another disk of the same name."""
+    disk = chain(folder, "wrong-parent", versions=1)
+    base = folder / "wrong-parent.vhd"
+    other = bytearray(base.read_bytes())
+    for at in (0, len(other) - 512):
+        other[at + 68] ^= 1  # unique id
+        other[at : at + 512] = with_checksum(bytes(other[at : at + 512]), 64)
+    base.write_bytes(other)
+    return disk
+
+
+def second_control_set(folder: Path) -> Path:
+    """ControlSet002 is in use; ControlSet001 tells another computer name. Windows lies in a logical partition."""
+    raw = windows_disk("server2019", system={"control_set": 2, "computer": "RDS-MASTER02"}, table="extended")
+    return write_pair(folder, "second-control-set", raw, pvp={})
+
+
 def hostile_pair(folder: Path) -> Path:
     """Every text that can be shown holds what harms terminals, logs, annotations and markup."""
     volume = windows_volume(
@@ -289,6 +334,12 @@ SCENARIOS: dict[str, Callable[[Path], Path]] = {
     "data-only": data_only,
     "linux": linux,
     "bitlocker": bitlocker,
+    "no-side-car": no_side_car,
+    "locked": locked,
+    "merged": merged,
+    "missing-parent": missing_parent,
+    "wrong-parent": wrong_parent,
+    "second-control-set": second_control_set,
     **{f"healthy-{product}": healthy(product) for product in WINDOWS},
 }
 
