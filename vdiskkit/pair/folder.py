@@ -26,6 +26,7 @@ from vdiskkit.pair.versions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vdiskkit.facts import Notice
     from vdiskkit.pair.facts import ManifestFacts, ManifestVersionFacts, PairFacts, VersionFacts
     from vdiskkit.pair.listing import Listing
     from vdiskkit.pair.versions import Identity, Member
@@ -34,6 +35,7 @@ __all__ = ["disk_for_sidecar", "read_pair"]
 
 JOURNAL_ENDING = ".vdiskkit-journal"
 _PVP = ".pvp"
+_NOTICES_OF_A_KIND = 20
 _SAME_TIME_SECONDS = 2.0
 # The manifest's names are untrusted: only one that names a file of this very folder is looked at.
 _PLAIN_NAME = re.compile(r"[^\x00-\x1f\\/:]+\.a?vhdx?", re.IGNORECASE)
@@ -130,6 +132,25 @@ class _Look:
     def note(self, code: str, message: str) -> None:
         self.odd.append((code, message))
 
+    def _notices(self) -> tuple[Notice, ...]:
+        """All notices, but of each kind no more than a person reads."""
+        from vdiskkit.facts import Notice
+
+        seen: dict[str, int] = {}
+        kept = []
+        for code, message in self.odd:
+            seen[code] = seen.get(code, 0) + 1
+            if seen[code] <= _NOTICES_OF_A_KIND:
+                kept.append(Notice(code=code, message=message))
+        return (
+            *kept,
+            *(
+                Notice(code=code, message=f"{count - _NOTICES_OF_A_KIND} more of this kind are not shown")
+                for code, count in seen.items()
+                if count > _NOTICES_OF_A_KIND
+            ),
+        )
+
     def _find_this(self) -> str | None:
         if not self.name.lower().endswith(_PVP):
             return next(iter(self.listing.find(self.name)), None)
@@ -162,7 +183,6 @@ class _Look:
                 self.note("pair.version_twice", f"{other} and {member.file_name} have the same version number")
 
     def facts(self) -> PairFacts:
-        from vdiskkit.facts import Notice
         from vdiskkit.pair.facts import PairFacts
 
         newest = max((member.version for member in self.members), default=None)
@@ -189,7 +209,7 @@ class _Look:
             ),
             journals=journals,
             manifest=manifest,
-            notices=tuple(Notice(code=code, message=message) for code, message in self.odd),
+            notices=self._notices(),
         )
 
     def _side_car(self) -> str | None:

@@ -251,6 +251,13 @@ def test_missing_parent_and_double_version(tmp_path: Path) -> None:
     assert codes(facts) == ["pair.parent_missing", "pair.parent_missing", "pair.version_twice"]
 
 
+def test_notices_of_one_kind_are_limited(tmp_path: Path) -> None:
+    fill(tmp_path, "a.vhd", "a.pvp", *(f"a.{number}.{kind}" for number in range(1, 31) for kind in ("vhd", "avhd")))
+    facts = read_pair(tmp_path / "a.vhd")
+    assert codes(facts).count("pair.version_twice") == 21
+    assert facts.notices[-1].message == "10 more of this kind are not shown"
+
+
 def test_formats_are_not_mixed_in_a_chain(tmp_path: Path) -> None:
     fill(tmp_path, "a.vhd", "a.vhdx", "a.1.avhd", "a.1.pvp")
     facts = read_pair(tmp_path / "a.1.avhd")
