@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.parents import ParentFinder
-from vdiskkit.container.vhd import BlockVhd, ParentLink, VhdDisk, open_vhd, read_footer
+from vdiskkit.container.vhd import BlockVhd, ParentLink, VhdDisk, open_vhd
+from vdiskkit.container.vhd_footer import read_footer
 from vdiskkit.container.vhd_layout import uuid_text
 from vdiskkit.errors import (
     ChainError,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["attach_parents"]
 
+_SHOWN = 8
+"""Candidates named in one message."""
 _EPOCH_2000 = 946_684_800
 _TIME_TOLERANCE = 2
 """Seconds; file systems round times, FAT to two seconds."""
@@ -157,7 +160,7 @@ class _Search:
         link, where = self._link, self._child.location
         wanted = f"the parent of this differencing disk ({_names(link)}id {link.unique_id})"
         hint = "put the whole chain into one folder, or name the folder of the parent with --parent-dir"
-        details = "; ".join(f"{displayable(path)}: {displayable(reason)}" for path, reason in self._refused)
+        details = _listed([f"{displayable(path)}: {displayable(reason)}" for path, reason in self._refused], "; ")
         if self._mismatched:
             return ParentMismatchError(
                 f"{wanted} was not found; no candidate is the one it was made from: {details}",
@@ -166,13 +169,18 @@ class _Search:
             )
         if self._refused:
             return ChainError(f"{wanted} was not found; {details}", location=where, hint=hint)
-        tried = ", ".join(map(displayable, self._tried))
+        tried = _listed(list(map(displayable, self._tried)), ", ")
         return ParentNotFoundError(
             f"{wanted} was not found" + (f"; looked for {tried}" if tried else ""),
             tried=tuple(self._tried),
             location=where,
             hint=hint,
         )
+
+
+def _listed(items: list[str], separator: str) -> str:
+    more = len(items) - _SHOWN
+    return separator.join(items[:_SHOWN]) + (f"{separator}and {more} more" if more > 0 else "")
 
 
 def _names(link: ParentLink) -> str:

@@ -8,62 +8,28 @@ allocation table.
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.container.disk import Extent, ExtentKind, VirtualDisk, coalesce
-from vdiskkit.container.vhd_bat import UNALLOCATED, Region, check_blocks, parse_table
-from vdiskkit.container.vhd_layout import (
-    DYNAMIC_HEADER_SIZE,
-    FOOTER_SIZE,
-    MAX_LOCATOR_LENGTH,
-    POISON_COOKIE,
-    SECTOR_SIZE,
-    DynamicHeader,
-    Footer,
-    ParentLocator,
-    parse_dynamic_header,
-    parse_footer,
-    uuid_text,
-)
-from vdiskkit.errors import CorruptStructureError, FormatError, UnknownFormatError, UnsupportedFeatureError
+from vdiskkit.container.vhd_bat import UNALLOCATED, check_blocks, parse_table
+from vdiskkit.container.vhd_footer import COPY_AGAIN, FooterReading, read_footer
+from vdiskkit.container.vhd_layout import FOOTER_SIZE, SECTOR_SIZE, Footer, ParentLocator, parse_footer, uuid_text
+from vdiskkit.container.vhd_structures import read_header, regions_of
+from vdiskkit.errors import CorruptStructureError, FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from vdiskkit.container.detect import Probe
     from vdiskkit.container.facts import ContainerFacts
     from vdiskkit.io import ByteSource
 
-__all__ = ["BlockVhd", "FixedVhd", "FooterReading", "ParentLink", "VhdDisk", "open_vhd", "read_footer"]
+__all__ = ["BlockVhd", "FixedVhd", "ParentLink", "VhdDisk", "open_vhd"]
 
-MAX_BAT_ENTRIES = 4 * 1024 * 1024
-"""Two TiB, the most that a VHD can hold, in blocks of 512 KiB, the smallest that are made: a table of 16 MiB."""
 _BITMAP_CACHE_BYTES = 2 * 1024 * 1024
-_BATMAP_COOKIE = b"tdbatmap"
-_TAPDISK = b"tap\0"
 # Tools that trust the geometry of disks by these creators (virtual size = cylinders * heads * sectors).
 _GEOMETRY_CREATORS = (b"vpc ", b"qemu")
 _MAX_GEOMETRY = (65535, 16, 255)
-_COPY_AGAIN = "copy the file again from its source and compare the sizes"
-
-
-class FooterReading(NamedTuple):
-    """The footer in force and how it was found.
-
-    Attributes:
-        footer: The parsed footer.
-        state: ``ok``, ``damaged`` or ``short_511``; see :class:`vdiskkit.container.facts.FooterState`.
-        end: First byte behind the data: where the footer begins, the end of the file when it is missing.
-        missing: Whether nothing like a footer is at the end of the file.
-        problem: Why the footer at the end is not used; empty when it is.
-    """
-
-    footer: Footer
-    state: str
-    end: int
-    missing: bool
-    problem: str
 
 
 class ParentLink(NamedTuple):
@@ -82,53 +48,6 @@ class ParentLink(NamedTuple):
     timestamp: int
     locators: tuple[tuple[str, str], ...]
     tried: tuple[str, ...]
-
-
-def read_footer(probe: Probe) -> FooterReading:
-    """Find the footer in force: at the end, one byte short at the end, or its copy at the start.
-
-    Raises:
-        FormatError: There is none that can be used.
-    """
-    at_end, copy = probe.footer_at_end, probe.footer_at_start
-    for data in (at_end[1] if at_end else None, copy):
-        if data is not None and data[:8] == POISON_COOKIE:
-            raise CorruptStructureError(
-                "a resize of this VHD by XenServer was interrupted (footer cookie 'v_poison')",
-                location=probe.location,
-                hint="finish or undo the resize on the XenServer host that began it; nothing else can repair it",
-            )
-    error: FormatError | None = None
-    if at_end is not None:
-        offset, data = at_end
-        try:
-            footer = parse_footer(data, probe.location.at("byte", offset))
-        except FormatError as exc:
-            error = exc
-        else:
-            short = probe.source.size - offset != FOOTER_SIZE
-            return FooterReading(footer, "short_511" if short else "ok", offset, missing=False, problem="")
-    if copy is None:
-        if error is not None:
-            error.hint = error.hint or f"the file is damaged and has no second footer; {_COPY_AGAIN}"
-            raise error
-        raise UnknownFormatError("this is no VHD file: there is no footer", location=probe.location, hint=_COPY_AGAIN)
-    try:
-        footer = parse_footer(copy, probe.location.at("byte", 0))
-    except FormatError as exc:
-        problem = error or exc
-        problem.hint = problem.hint or f"the footer and its copy are both damaged or missing; {_COPY_AGAIN}"
-        raise problem from None
-    if footer.kind == "fixed":
-        raise error or CorruptStructureError(
-            "the VHD footer is at the start of the file instead of its end, which a fixed disk never has",
-            location=probe.location.at("byte", 0),
-            hint=_COPY_AGAIN,
-        )
-    end = at_end[0] if at_end else probe.source.size
-    return FooterReading(
-        footer, "damaged", end, missing=at_end is None, problem=error.message if error else "it is missing"
-    )
 
 
 def open_vhd(probe: Probe, path: str | None) -> VhdDisk:
@@ -196,7 +115,7 @@ class FixedVhd(VhdDisk):
             raise CorruptStructureError(
                 f"the fixed VHD should hold {self.size} bytes before its footer, but {reading.end} are there",
                 location=probe.location.at("byte", reading.end),
-                hint=_COPY_AGAIN,
+                hint=COPY_AGAIN,
             )
         if self.size < reading.end:
             self.notice(
@@ -224,7 +143,7 @@ class BlockVhd(VhdDisk):
     def __init__(self, probe: Probe, path: str | None, reading: FooterReading) -> None:
         super().__init__(probe, path, reading)
         self._check_copy(probe, reading)
-        self.header = header = _read_header(probe, reading)
+        self.header = header = read_header(probe, reading)
         self.block_size = header.block_size
         self.differencing = self.subformat == "differencing"
         self.block_count = -(-self.size // header.block_size)
@@ -236,7 +155,7 @@ class BlockVhd(VhdDisk):
             data,
             self._entries,
             stride=header.bitmap_size + header.block_size,
-            regions=_regions(probe, reading, header),
+            regions=regions_of(probe, reading, header),
             end=reading.end,
             location=probe.location,
             cut=reading.missing,
@@ -332,110 +251,11 @@ class BlockVhd(VhdDisk):
             )
 
 
-def _read_header(probe: Probe, reading: FooterReading) -> DynamicHeader:
-    offset = reading.footer.data_offset
-    if offset % SECTOR_SIZE or offset < FOOTER_SIZE or offset + DYNAMIC_HEADER_SIZE > reading.end:
-        raise CorruptStructureError(
-            f"VHD footer: the dynamic disk header cannot be at {offset:#x} in a file of {probe.source.size:#x} bytes",
-            location=probe.location.at("byte", reading.end),
-            hint=_COPY_AGAIN,
-        )
-    where = probe.location.at("byte", offset)
-    header = parse_dynamic_header(probe.read_at(offset, DYNAMIC_HEADER_SIZE), where)
-    needed = -(-reading.footer.current_size // header.block_size)
-    if header.max_table_entries < needed:
-        raise CorruptStructureError(
-            f"VHD dynamic disk header: {header.max_table_entries} BAT entries are too few, "
-            f"{reading.footer.current_size} bytes in blocks of {header.block_size} need {needed}",
-            location=where,
-        )
-    table = header.table_offset
-    if table % SECTOR_SIZE or table < FOOTER_SIZE or table + header.max_table_entries * 4 > reading.end:
-        raise CorruptStructureError(
-            f"VHD dynamic disk header: a BAT of {header.max_table_entries} entries cannot be at {table:#x} "
-            f"in a file of {probe.source.size:#x} bytes",
-            location=where,
-            hint=_COPY_AGAIN,
-        )
-    if needed > MAX_BAT_ENTRIES:
-        raise UnsupportedFeatureError(
-            f"a VHD of {needed} blocks: more than {MAX_BAT_ENTRIES} (2 TiB in blocks of 512 KiB) are not read",
-            location=where,
-        )
-    if reading.footer.kind == "differencing":
-        _check_locators(header, reading.end, probe)
-    return header
-
-
 def _locator_text(locator: ParentLocator, source: ByteSource) -> str:
     data = source.read_at(locator.offset, locator.data_length)
     # The W2 codes are UTF-16LE by specification; MacX is a UTF-8 URL, the deprecated ones are of Windows' code page.
     encoding = {b"W2ru": "utf-16-le", b"W2ku": "utf-16-le", b"MacX": "utf-8"}.get(locator.code, "cp1252")
     return data.decode(encoding, "replace").partition("\0")[0]
-
-
-def _check_locators(header: DynamicHeader, end: int, probe: Probe) -> None:
-    for locator in header.locators:
-        name = locator.code.decode("latin-1")
-        where = probe.location.at("byte", locator.offset)
-        if locator.data_length > min(locator.space, MAX_LOCATOR_LENGTH):
-            raise CorruptStructureError(
-                f"VHD parent locator {name}: its length of {locator.data_length} bytes is more than "
-                f"the {min(locator.space, MAX_LOCATOR_LENGTH)} bytes it can have",
-                location=where,
-            )
-        if locator.offset < FOOTER_SIZE or locator.offset + locator.data_length > end:
-            raise CorruptStructureError(
-                f"VHD parent locator {name}: {locator.data_length} bytes at {locator.offset:#x} "
-                f"are not inside the file of {probe.source.size:#x} bytes",
-                location=where,
-            )
-
-
-def _regions(probe: Probe, reading: FooterReading, header: DynamicHeader) -> list[Region]:
-    """Return what blocks must not touch, after checking that these regions do not touch each other."""
-    table_end = header.table_offset + _padded(header.max_table_entries * 4)
-    regions = [
-        Region(0, FOOTER_SIZE, "copy of the footer"),
-        Region(reading.footer.data_offset, reading.footer.data_offset + DYNAMIC_HEADER_SIZE, "dynamic disk header"),
-        Region(header.table_offset, table_end, "block allocation table"),
-        *_batmap(probe, reading, table_end),
-    ]
-    if reading.footer.kind == "differencing":
-        regions += [
-            Region(locator.offset, locator.offset + locator.data_length, "parent locators")
-            for locator in header.locators
-        ]
-    regions.sort()
-    for first, second in pairwise(regions):
-        if second.start < first.end and not first.name == second.name == "parent locators":
-            raise CorruptStructureError(
-                f"VHD: the {second.name} at {second.start:#x} lies on the {first.name} (ends at {first.end:#x})",
-                location=probe.location.at("byte", second.start),
-            )
-    return regions
-
-
-def _batmap(probe: Probe, reading: FooterReading, table_end: int) -> Iterable[Region]:
-    """Yield the regions of XenServer's map of full blocks, which follows the table in files that tapdisk made."""
-    if reading.footer.creator_application != _TAPDISK or table_end + SECTOR_SIZE > reading.end:
-        return
-    data = probe.read_at(table_end, SECTOR_SIZE)
-    if data[:8] != _BATMAP_COOKIE:
-        return
-    offset, size = int.from_bytes(data[8:16], "big"), int.from_bytes(data[16:20], "big") * SECTOR_SIZE
-    if offset % SECTOR_SIZE or offset + size > reading.end:
-        raise CorruptStructureError(
-            f"VHD batmap: {size} bytes at {offset:#x} are not inside the file of {probe.source.size:#x} bytes",
-            location=probe.location.at("byte", table_end),
-        )
-    yield Region(table_end, table_end + SECTOR_SIZE, "header of the batmap")
-    if size:
-        yield Region(offset, offset + size, "batmap")
-
-
-def _padded(length: int) -> int:
-    return -(-length // SECTOR_SIZE) * SECTOR_SIZE
 
 
 def _bit_runs(bitmap: bytes, first: int, end: int) -> Iterator[tuple[bool, int, int]]:

@@ -300,6 +300,15 @@ def test_names_that_pvs_gives(tmp_path: Path) -> None:
     assert parent_path(path) == str(tmp_path / "new.4.vhd")
 
 
+def test_many_wrong_candidates_stay_readable(tmp_path: Path) -> None:
+    path = put(tmp_path / "new.50.avhd", child_of(base(), "old.vhd", {}))
+    wrong = base(size=2 * SIZE)
+    for version in range(1, 50):
+        put(tmp_path / f"new.{version}.avhd", wrong)
+    assert "new.42.avhd: its id is" in failure(path).message
+    assert failure(path).message.endswith("; and 41 more")
+
+
 def test_a_wrong_candidate_does_not_end_the_search(tmp_path: Path) -> None:
     parent = base()
     path = put(tmp_path / "disk.2.avhd", child_of(parent, "disk.1.avhd", {}))
