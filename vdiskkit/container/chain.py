@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
 from typing import TYPE_CHECKING
 
@@ -184,8 +185,10 @@ def _listed(items: list[str], separator: str) -> str:
 
 
 def _names(link: ParentLink) -> str:
-    names = dict.fromkeys(text for text in (*(path for _code, path in link.locators), link.name) if text)
-    return "".join(f"{displayable(name, 260)!s}, " for name in names)
+    """Return the file names under which the parent is remembered, each with a comma behind it."""
+    texts = (*(path for _code, path in link.locators), link.name)
+    names = dict.fromkeys(ntpath.basename(text) or text for text in texts if text)
+    return "".join(f"{displayable(name, 260)}, " for name in names)
 
 
 def _time_text(seconds: float) -> str:

@@ -107,7 +107,9 @@ class ParentFinder:
             if parts is not None and parts.stem.casefold() == stem.casefold() and parts.version < version:
                 # Of one version the differencing file comes before the merged base.
                 found.append((-parts.version, not parts.differencing, file_name))
-        return [file_name for _version, _base, file_name in sorted(found)]
+        # The two names that should be there come in any case, so that a message can say that they are not.
+        expected = [f"{stem}.{version - 1}.avhd"] if version > 1 else []
+        return [*expected, *(file_name for _version, _base, file_name in sorted(found)), f"{stem}.vhd"]
 
     def _listing(self, folder: str) -> dict[str, str]:
         """Return the names in a folder by their folded form; read once, empty when it cannot be read."""

@@ -380,10 +380,17 @@ def test_a_missing_parent(tmp_path: Path) -> None:
     path = put(tmp_path / "disk.1.avhd", child_of(base(), "disk.vhd", {}))
     caught = failure(path)
     assert isinstance(caught, ParentNotFoundError)
-    assert "disk.vhd" in caught.message
+    assert "the parent of this differencing disk (disk.vhd, id " in caught.message
     assert caught.exit_code == 3
     assert caught.location is not None
     assert caught.location.path == str(path)
+
+
+def test_a_missing_parent_of_a_renamed_version(tmp_path: Path) -> None:
+    path = put(tmp_path / "new.3.avhd", child_of(base(), "old.2.avhd", {}))
+    caught = failure(path)
+    assert isinstance(caught, ParentNotFoundError)
+    assert [Path(tried).name for tried in caught.tried] == ["old.2.avhd", "new.2.avhd", "new.vhd"]
 
 
 def test_a_vhdx_or_raw_parent(tmp_path: Path) -> None:
