@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from tests.build.hive import filetime
 from tests.build.pvp import build_pvp
 from tests.build.vhd import ParentLink, build_vhd, chs
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IDS = uuid.UUID("2f0d0e5a-3b8a-4a8e-8f0d-6d1f8d3f7b10")
+SEALED = dt.datetime(2023, 6, 14, 9, 30, tzinfo=dt.UTC)
 SMALL_BLOCKS = 512 * 1024  # keeps sparse disks small; PVS offers it besides 2 and 16 MiB
 PRIVATE, RAM_OVERFLOW = 0, 9
 NONE, MAK_MODE, KMS_MODE = range(3)
@@ -54,16 +58,33 @@ def write_pair(
     content: bytes | dict[int, bytes] = raw
     link = None
     if parent is not None:
-        kind, content, link = "differencing", _changed_clusters(parent_raw, raw), ParentLink.to(parent)
+        kind, content, link = (
+            "differencing",
+            _changed_clusters(parent_raw, raw),
+            ParentLink.to(parent)._replace(timestamp=_since_2000(SEALED)),
+        )
     aligned = kind != "fixed"
     disk.write_bytes(
-        build_vhd(kind, len(raw), block_size, content, parent=link, unique_id=disk_id(name), aligned_4k=aligned)
+        build_vhd(
+            kind,
+            len(raw),
+            block_size,
+            content,
+            parent=link,
+            unique_id=disk_id(name),
+            aligned_4k=aligned,
+            timestamp=_since_2000(SEALED),
+        )
     )
     if pvp is not None:
         (folder / f"{name}.pvp").write_bytes(side_car(name, len(raw), block_size, **pvp))
     if lock:
         (folder / f"{name}.lok").write_bytes(bytes(64))
     return disk
+
+
+def _since_2000(when: dt.datetime) -> int:
+    return int((when - dt.datetime(2000, 1, 1, tzinfo=dt.UTC)).total_seconds())
 
 
 def _changed_clusters(old: bytes, new: bytes) -> dict[int, bytes]:
@@ -80,6 +101,7 @@ def side_car(name: str, size: int, block_size: int = SMALL_BLOCKS, **fields: Any
         "write_cache_type": RAM_OVERFLOW,
         "write_cache_size": 256,
         "license_mode": KMS_MODE,
+        "properties_update_time": filetime(SEALED),
         "ad_password_enabled": 1,
         "cylinders": cylinders,
         "heads": heads,
@@ -101,7 +123,11 @@ def side_car(name: str, size: int, block_size: int = SMALL_BLOCKS, **fields: Any
 
 
 def manifest(entries: Iterable[tuple[int, Path]], *, description: str = "version") -> str:
-    """Return an export manifest for (version number, disk) pairs."""
+    """Return an export manifest for (version number, disk) pairs; the disks get the times that it states."""
+    entries = list(entries)
+    for number, disk in entries:
+        written = (SEALED + dt.timedelta(days=number)).timestamp()
+        os.utime(disk, (written, written))
     versions = "".join(
         f"""  <version>
     <versionNumber>{number}</versionNumber>

@@ -82,7 +82,7 @@ WINDOWS = {
 }  # fmt: skip
 
 # Made up: right in form (one N, as from Windows 8 on; none before), in no list.
-MAK = "BCDFG-HJKMN-PQRTV-WXY23-46789"
+MAK = "BCDFG-HJKMN-PQRTV-WXY27-46789"  # of key group 6503
 MAK_WITHOUT_N = "BCDFG-HJKMP-QRTVW-XY234-6789B"
 
 

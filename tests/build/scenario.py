@@ -79,13 +79,18 @@ def windows_volume(
         if edit is not None:
             edit(editor)
 
-    times = {f"{store}/tokens.dat": TOKENS_WRITTEN}
+    config = "Windows/System32/config"
+    written = [
+        *(path for path in content if path.startswith((store, OFFICE_STORE, "Users", "Windows/ServiceProfiles"))),
+        *(f"{config}/{name}" for name in hives),
+        "pagefile.sys",
+    ]
     gone = {path.casefold() for path in removed}
     return build_volume(
         base or windows.base,
         hives=hives,
         files=content | dict(files or {}),
-        times={path: when for path, when in times.items() if path.replace("/", "\\").casefold() not in gone},
+        times={path: TOKENS_WRITTEN for path in written if path.replace("/", "\\").casefold() not in gone},
         removed=removed,
         volume_flags=volume_flags,
         edit=finish,

@@ -12,12 +12,14 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
 
-from tests.build.digitalproductid import build_digital_product_id, build_digital_product_id4
+from tests.build.digitalproductid import build_digital_product_id, build_digital_product_id4, key_bytes
 from tests.build.hive import DEFAULT_TIME, HiveBuilder, filetime
 from tests.build.products import OFFICE, WINDOWS, Office, Product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    Data = str | int | bytes | tuple[str, ...]
 
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 INSTALLED = dt.datetime(2023, 5, 9, 7, 41, 12, tzinfo=dt.UTC)
@@ -36,7 +38,7 @@ def service_key(product: str) -> str:
     return rf"{CURRENT_VERSION}\{name}"
 
 
-def put(builder: HiveBuilder, path: str, values: Mapping[str, str | int | bytes | tuple[str, ...]]) -> None:
+def put(builder: HiveBuilder, path: str, values: Mapping[str, Data]) -> None:
     """Set values: text as REG_SZ, numbers as REG_DWORD, bytes as REG_BINARY, tuples as REG_MULTI_SZ."""
     builder.key(path)
     for name, data in values.items():
@@ -56,7 +58,7 @@ def software_hive(
     key: str | None = None,
     channel: str | None = "Volume:GVLK",
     skip_rearm: int | None = None,
-    kms: Mapping[str, Mapping[str, str | int | bytes | tuple[str, ...]]] | None = None,
+    kms: Mapping[str, Mapping[str, Data]] | None = None,
     office: Iterable[str] = (),
     office_bits: int = 64,
     office_kms: Mapping[str, str | int] | None = None,
@@ -177,10 +179,13 @@ def _key_blob_3(key: str, pid: str) -> bytes:
 
 
 def _key_blob_4(key: str, channel: str, edition: str, activation_id: str, build: int) -> bytes:
+    stored = key_bytes(key) if key else bytes(16)
+    # Keys from Windows 8 on (bit 3 of byte 14) carry their group; older ones do not tell it.
+    group = int.from_bytes(stored[:3], "little") & 0xFFFFF if stored[14] & 8 else 170
     kind = "03" if channel.startswith("Volume") else "02" if channel.startswith("OEM") else "00"
     return build_digital_product_id4(
         key,
-        extended_pid=f"03612-03290-000-000000-{kind}-1033-{build}.0000-1292023",
+        extended_pid=f"03612-{group:05}-000-000000-{kind}-1033-{build}.0000-1292023",
         activation_id=activation_id,
         edition=edition,
         part_number="X19-98795",
@@ -221,7 +226,11 @@ def _office(builder: HiveBuilder, office: Office, view: str) -> None:
         blob = _key_blob_3(office.key, "02260-018-0000106-48484")
     else:
         blob = _key_blob_4(office.key, "Volume:GVLK", "ProPlus", str(uuid.uuid5(_IDS, office.name)), 0)
-    registration = {"DigitalProductID": blob, "ProductID": "02260-018-0000106-48484", "ProductName": office.name}
+    registration: dict[str, Data] = {
+        "DigitalProductID": blob,
+        "ProductID": "02260-018-0000106-48484",
+        "ProductName": office.name,
+    }
     put(builder, rf"{version}\Registration\{code}", registration)
     put(builder, rf"{view}{UNINSTALL}\{code}", {"DisplayName": office.name, "Publisher": "Microsoft Corporation"})
     put(builder, rf"{view}Microsoft\OfficeSoftwareProtectionPlatform", {"Path": OSPP_FOLDER.format(folder=folder)})
@@ -230,7 +239,7 @@ def _office(builder: HiveBuilder, office: Office, view: str) -> None:
 def _target_software(builder: HiveBuilder) -> None:
     folder = r"C:\Program Files\Citrix\Provisioning Services"
     put(builder, r"Citrix\ProvisioningServices", {"StatusTray": 1, "InstallDir": folder})
-    entry = {
+    entry: dict[str, Data] = {
         "DisplayName": "Citrix Provisioning Target Device x64",
         "DisplayVersion": TARGET_VERSION_TEXT,
         "Publisher": "Citrix Systems, Inc.",
@@ -241,7 +250,11 @@ def _target_software(builder: HiveBuilder) -> None:
 
 def _other_software(builder: HiveBuilder, keys: int) -> None:
     for number, name in enumerate(("7-Zip 22.01 (x64)", "Notepad++ (64-bit x64)", "Microsoft Edge", "Übersetzer")):
-        entry = {"DisplayName": name, "DisplayVersion": f"{number + 1}.0.{number * 7}", "EstimatedSize": 4096 * number}
+        entry: dict[str, Data] = {
+            "DisplayName": name,
+            "DisplayVersion": f"{number + 1}.0.{number * 7}",
+            "EstimatedSize": 4096 * number,
+        }
         put(builder, rf"{UNINSTALL}\{name}", entry)
     builder.expand(r"Microsoft\Windows\CurrentVersion", "ProgramFilesPath", "%ProgramFiles%")
     builder.sz(r"Microsoft\Windows\CurrentVersion", "ProgramFilesDir", r"C:\Program Files")
@@ -330,7 +343,8 @@ def _target_services(builder: HiveBuilder, root: str, write_cache_type: int | No
         "CFsDep2": (0, r"System32\drivers\CFsDep2.sys"),
     }
     for name, (start, path) in drivers.items():
-        put(builder, rf"{root}\Services\{name}", {"Start": start, "Type": 1, "ErrorControl": 1, "DisplayName": name})
+        values: dict[str, Data] = {"Start": start, "Type": 1, "ErrorControl": 1, "DisplayName": name}
+        put(builder, rf"{root}\Services\{name}", values)
         builder.expand(rf"{root}\Services\{name}", "ImagePath", path)
     service = {"Start": 2, "Type": 16, "ErrorControl": 1, "DisplayName": "Citrix PVS Device Service"}
     put(builder, rf"{root}\Services\BNDevice", service)
