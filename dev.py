@@ -1,6 +1,6 @@
 """Everything a developer runs, with nothing but Python.
 
-    python dev.py demo     set up, then inspect two of the sample images
+    python dev.py demo     set up, then look into the sample vDisks (further arguments: a vdiskkit command)
     python dev.py test     set up, then run the tests          (further arguments go to pytest)
     python dev.py check    set up, then lint, format, types, import rules and tests
     python dev.py lock     resolve the locks in requirements/ anew (further arguments go to uv)
@@ -31,7 +31,8 @@ OLDEST = (3, 11)
 SERVICE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
 DEMOS = (
     ("inspect", "sample_images/win7-kms.vhd"),
-    ("reg", "get", "sample_images/win10-private-mak.vhd", SERVICE, "SkipRearm"),
+    ("inspect", "sample_images/faulty.vhd", "--section", "license,procedure"),
+    ("reg", "get", "sample_images/faulty.vhd", SERVICE, "SkipRearm"),
 )
 CHECKS = {
     "ruff check": ("-m", "ruff", "check", "."),
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     commands = {"demo": demo, "test": test, "check": check, "lock": lock}
     if not arguments or arguments[0] not in commands:
         print(__doc__)
-        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+        return 0 if list(arguments[:1]) in (["-h"], ["--help"]) else 2
     try:
         return commands[arguments[0]](list(arguments[1:]))
     except SetupError as exc:
