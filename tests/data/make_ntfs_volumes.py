@@ -179,6 +179,7 @@ def large_records(root: Path) -> None:
     (root / "Windows" / "System32").mkdir(parents=True)
     (root / "Windows" / "System32" / "kernel.bin").write_bytes(text("kernel", 50 * KIB))
     (root / "resident.txt").write_bytes(text("resident", 2500))
+    (root / "hiberfil.sys").write_bytes(bytes(16 * KIB))
     (root / "many").mkdir()
     for number in range(150):
         (root / "many" / f"many entry number {number:05}").touch()

@@ -1,18 +1,17 @@
 """The content of attributes as byte sources.
 
 NTFS guarantees content only up to the initialized size; what lies behind it on disk belongs to deleted files, so it
-reads as zeros here, as in Windows. LZNT1 units are decompressed by ``dissect.util``, one chunk of 4 KiB at a time, so
-that a hostile unit can neither grow without bound nor come out shorter than it must.
+reads as zeros here, as in Windows.
 """
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError
 from vdiskkit.io.source import check_range
+from vdiskkit.ntfs.lznt1 import decompress_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from vdiskkit.ntfs.runs import Run
 
 __all__ = ["AttributeSource", "CompressedSource", "NonResidentSource", "ResidentSource"]
-
-_CHUNK = 4096
 
 
 class AttributeSource:
@@ -196,7 +193,7 @@ class CompressedSource(NonResidentSource):
         data = self._read_clusters(first, stored) if stored else b""
         if stored and packed:
             wanted = min(self._unit_size, self._initialized - first)
-            data = _decompress_unit(data, self._unit_size, wanted, self._location.at("byte", first))
+            data = decompress_unit(data, self._unit_size, wanted, self._location.at("byte", first))
         data = data.ljust(self._unit_size, b"\0")
         self._last = (unit, data)
         return data
@@ -223,36 +220,3 @@ class CompressedSource(NonResidentSource):
             vcn += clusters
             index += 1
         return stored * self._cluster_size, hole
-
-
-def _decompress_unit(packed: bytes, unit_size: int, wanted: int, location: Location) -> bytes:
-    from dissect.util.compression import lznt1
-
-    parts: list[bytes] = []
-    position = done = 0
-    while position + 2 <= len(packed) and done < unit_size:
-        header = int.from_bytes(packed[position : position + 2], "little")
-        if not header and parts:
-            # An explicit end: the rest of the unit is zeros.
-            done = unit_size
-            break
-        end = position + 3 + (header & 0xFFF)
-        if header & 0x7000 != 0x3000 or end > len(packed):
-            raise _bad_unit(f"chunk {len(parts)} has an impossible header", location)
-        try:
-            chunk = lznt1.decompress(packed[position:end])
-        except (TypeError, ValueError, IndexError, EOFError, struct.error) as exc:
-            raise _bad_unit(f"chunk {len(parts)} cannot be decompressed", location) from exc
-        if not chunk or len(chunk) > _CHUNK:
-            raise _bad_unit(f"chunk {len(parts)} decompresses to {len(chunk)} bytes", location)
-        # Only the last chunk of a stream is shorter; Windows fills the rest of a chunk with zeros.
-        parts.append(chunk.ljust(_CHUNK, b"\0"))
-        done += _CHUNK
-        position = end
-    if done < wanted:
-        raise _bad_unit(f"it yields {done:#x} bytes of {wanted:#x}", location)
-    return b"".join(parts)[:unit_size]
-
-
-def _bad_unit(why: str, location: Location) -> CorruptStructureError:
-    return CorruptStructureError(f"compressed data (LZNT1) is damaged: {why}", location=location)

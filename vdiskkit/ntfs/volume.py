@@ -3,8 +3,8 @@ r"""An NTFS volume, opened for reading.
 Opening reads the boot sector and the first record of $MFT, nothing else; everything further is read when it is asked
 for. Look-up, listing and streams parse the raw structures themselves instead of using ``dissect.ntfs``. Reasons:
 its import alone costs more than a whole cold look-up may, its classes read sizes and references from the disk without
-checking them, and a fault in a volume must end in a message that names it. ``dissect.util`` decompresses LZNT1, and
-``dissect.ntfs`` is the judge in the tests: both must see the same files and runlists on every healthy volume.
+checking them, and a fault in a volume must end in a message that names it. ``dissect.ntfs`` is the judge in the tests:
+it must see the same files, contents and runlists on every healthy volume.
 """
 
 from __future__ import annotations
