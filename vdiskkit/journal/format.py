@@ -1,0 +1,275 @@
+"""Format of the change journal: an undo journal with the bytes before and digests of the bytes after.
+
+::
+
+    sector 0   static header: magic, version, id, length and CRC-32 of the body, CRC-32 of the sector
+    sector 1   state: writing, armed or committed; at commit the size and time of each file; CRC-32 of the sector
+    sector 2…  body: JSON about the change, the files, then records and watches in binary
+
+The body is flushed before the state says "armed", and nothing of the disk is touched before that. So a body that does
+not fit its CRC means an untouched disk, unless the state sector says otherwise. The state sector is the only part that
+is written again; it is one sector, which a disk writes whole or not at all.
+
+Integers are little-endian. A digest is BLAKE2b with 16 bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from enum import IntEnum
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+from zlib import crc32
+
+from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdiskkit.location import Location
+
+__all__ = [
+    "BODY_LIMIT",
+    "BODY_OFFSET",
+    "SECTOR",
+    "STATE_OFFSET",
+    "Journal",
+    "JournalFile",
+    "JournalState",
+    "Record",
+    "Watch",
+    "build_body",
+    "build_state",
+    "digest",
+    "parse_journal",
+    "sector_digests",
+]
+
+SECTOR = 512
+STATE_OFFSET = SECTOR
+BODY_OFFSET = 2 * SECTOR
+BODY_LIMIT = 256 * 1024 * 1024
+"""Largest body: a change that needs more is refused when it is planned."""
+
+_MAGIC = b"VDKJRNL\x01"
+_STATE_MAGIC = b"VDKSTATE"
+_VERSION = 1
+_MAX_FILES = 4
+_DIGEST = 16
+_HEADER = struct.Struct("<8sHHI16sQI")
+_STATE = struct.Struct("<8sHHI")
+_STAMP = struct.Struct("<Qq")
+_RECORD = struct.Struct("<HHQII")
+_WATCH = struct.Struct("<HHQQ16s")
+_COUNTS = struct.Struct("<IIII")
+
+
+class JournalState(IntEnum):
+    """How far the change is."""
+
+    WRITING = 0
+    ARMED = 1
+    COMMITTED = 2
+
+
+class Record(NamedTuple):
+    """A run of sectors that the change writes.
+
+    Attributes:
+        file: Index of the file.
+        phase: When it is written.
+        offset: First byte, a multiple of 512.
+        before: The bytes before; shorter than the run where the file grows.
+        length: Bytes of the run after the change; shorter than ``before`` where the file shrinks.
+        after: Digest of each sector after the change.
+    """
+
+    file: int
+    phase: int
+    offset: int
+    before: bytes
+    length: int
+    after: tuple[bytes, ...]
+
+
+class Watch(NamedTuple):
+    """A range that the change does not write, but that must not change before it can be taken back."""
+
+    file: int
+    offset: int
+    length: int
+    digest: bytes
+
+
+class JournalFile(NamedTuple):
+    """One file of the change.
+
+    Attributes:
+        name: File name in the journal's folder.
+        old_size: Length before the change in bytes.
+        new_size: Length after it.
+        old_time: Modification time before the change, in nanoseconds since 1970.
+    """
+
+    name: str
+    old_size: int
+    new_size: int
+    old_time: int
+
+
+class Stamp(NamedTuple):
+    """Size and modification time of a file at commit."""
+
+    size: int
+    time: int
+
+
+class Journal(NamedTuple):
+    """A parsed journal.
+
+    Attributes:
+        id: Id of the change.
+        state: How far it is.
+        about: What the change is, for people and for recovery (JSON).
+        files: The files it concerns.
+        records: The sectors it writes, in the order of writing.
+        watches: What must not have changed before it can be taken back.
+        stamps: Size and time of each file at commit, empty before that.
+    """
+
+    id: UUID
+    state: JournalState
+    about: dict[str, Any]
+    files: tuple[JournalFile, ...]
+    records: tuple[Record, ...]
+    watches: tuple[Watch, ...]
+    stamps: tuple[Stamp, ...]
+
+
+def digest(data: bytes) -> bytes:
+    """Return the digest of some bytes."""
+    return blake2b(data, digest_size=_DIGEST).digest()
+
+
+def sector_digests(data: bytes) -> tuple[bytes, ...]:
+    """Return the digest of each 512-byte sector; the last one may be short."""
+    return tuple(digest(data[at : at + SECTOR]) for at in range(0, len(data), SECTOR))
+
+
+def build_body(journal: Journal) -> tuple[bytes, bytes]:
+    """Return the static header sector and the body of a journal."""
+    about = json.dumps(
+        {"about": journal.about, "files": [list(item) for item in journal.files]}, ensure_ascii=True
+    ).encode("ascii")
+    parts = [_COUNTS.pack(len(about), len(journal.files), len(journal.records), len(journal.watches)), about]
+    for record in journal.records:
+        parts.append(_RECORD.pack(record.file, record.phase, record.offset, len(record.before), record.length))
+        parts += [record.before, b"".join(record.after)]
+    parts += [_WATCH.pack(watch.file, 0, watch.offset, watch.length, watch.digest) for watch in journal.watches]
+    body = b"".join(parts)
+    header = bytearray(SECTOR)
+    _HEADER.pack_into(header, 0, _MAGIC, _VERSION, 0, crc32(body), journal.id.bytes, len(body), 0)
+    struct.pack_into("<I", header, SECTOR - 4, crc32(header[:-4]))
+    return bytes(header), body
+
+
+def build_state(state: JournalState, stamps: Sequence[Stamp] = ()) -> bytes:
+    """Return the state sector."""
+    sector = bytearray(SECTOR)
+    _STATE.pack_into(sector, 0, _STATE_MAGIC, state, len(stamps), 0)
+    for number, stamp in enumerate(stamps):
+        _STAMP.pack_into(sector, _STATE.size + number * _STAMP.size, *stamp)
+    struct.pack_into("<I", sector, SECTOR - 4, crc32(sector[:-4]))
+    return bytes(sector)
+
+
+def parse_journal(data: bytes, location: Location) -> Journal | None:
+    """Parse a journal.
+
+    Returns:
+        The journal; None when it was never completed, which means that the disk is untouched.
+
+    Raises:
+        CorruptStructureError: It is no journal, or one that was complete once and is damaged now.
+        UnsupportedFeatureError: It was made by a newer version.
+    """
+    state, stamps = _parse_state(data)
+    armed = state is not None and state is not JournalState.WRITING
+    header = data[:SECTOR]
+    whole = len(header) == SECTOR and struct.unpack_from("<I", header, SECTOR - 4)[0] == crc32(header[:-4])
+    if not whole or header[:8] != _MAGIC:
+        if armed or (data[:8] != _MAGIC and any(data[:8])):
+            raise _damaged("its header does not fit", location)
+        return None
+    _, version, _, body_crc, raw_id, body_length, _ = _HEADER.unpack_from(header)
+    if version != _VERSION:
+        raise UnsupportedFeatureError(
+            f"the journal has version {version}, this program knows version {_VERSION}",
+            location=location,
+            hint="use the version of vdiskkit that made the change",
+        )
+    body = data[BODY_OFFSET : BODY_OFFSET + body_length]
+    if len(body) != body_length or crc32(body) != body_crc:
+        if armed:
+            raise _damaged("its body does not fit its checksum", location)
+        return None
+    try:
+        about, files, records, watches = _parse_body(body)
+    except (ValueError, KeyError, TypeError, struct.error) as exc:
+        raise _damaged(f"its contents make no sense ({exc})", location) from exc
+    # A complete body whose state sector was not yet written: taking that back writes nothing, so it counts as armed.
+    return Journal(UUID(bytes=raw_id), state or JournalState.ARMED, about, files, records, watches, stamps)
+
+
+def _parse_state(data: bytes) -> tuple[JournalState | None, tuple[Stamp, ...]]:
+    sector = data[STATE_OFFSET : STATE_OFFSET + SECTOR]
+    if len(sector) < SECTOR or struct.unpack_from("<I", sector, SECTOR - 4)[0] != crc32(sector[:-4]):
+        return None, ()
+    magic, state, count, _ = _STATE.unpack_from(sector)
+    if magic != _STATE_MAGIC or state not in set(JournalState) or count > _MAX_FILES:
+        return None, ()
+    stamps = tuple(Stamp(*_STAMP.unpack_from(sector, _STATE.size + number * _STAMP.size)) for number in range(count))
+    return JournalState(state), stamps
+
+
+def _parse_body(
+    body: bytes,
+) -> tuple[dict[str, Any], tuple[JournalFile, ...], tuple[Record, ...], tuple[Watch, ...]]:
+    about_length, file_count, record_count, watch_count = _COUNTS.unpack_from(body)
+    at = _COUNTS.size + about_length
+    about = json.loads(body[_COUNTS.size : at].decode("ascii"))
+    files = tuple(JournalFile(str(name), int(old), int(new), int(time)) for name, old, new, time in about["files"])
+    if len(files) != file_count or not 0 < file_count <= _MAX_FILES or not isinstance(about["about"], dict):
+        raise ValueError("number of files")
+    records = []
+    for _ in range(record_count):
+        file, phase, offset, before_length, length = _RECORD.unpack_from(body, at)
+        at += _RECORD.size
+        digests = -(-length // SECTOR) * _DIGEST
+        if file >= file_count or offset % SECTOR or at + before_length + digests > len(body):
+            raise ValueError("a record reaches outside")
+        before = body[at : at + before_length]
+        at += before_length
+        after = tuple(body[start : start + _DIGEST] for start in range(at, at + digests, _DIGEST))
+        at += digests
+        records.append(Record(file, phase, offset, before, length, after))
+    watches = []
+    for _ in range(watch_count):
+        file, _, offset, length, value = _WATCH.unpack_from(body, at)
+        at += _WATCH.size
+        if file >= file_count:
+            raise ValueError("a watch names no file")
+        watches.append(Watch(file, offset, length, value))
+    if at != len(body):
+        raise ValueError("something follows the last watch")
+    return about["about"], files, tuple(records), tuple(watches)
+
+
+def _damaged(why: str, location: Location) -> CorruptStructureError:
+    return CorruptStructureError(
+        f"the change journal is damaged: {why}",
+        location=location,
+        hint="the change can be neither finished nor taken back by it; restore the disk from a copy, then remove it",
+    )

@@ -1,0 +1,135 @@
+"""Taking a change back: after a failure, after a crash, or because somebody wants the old state again.
+
+Absolute bytes are written, never increments, so repeating an interrupted recovery gives the same result. Before
+anything is written, every sector of the journal must hold its old or its new content, every watched range must be
+unchanged, and the length must be one that the change passes through. Otherwise the disk was used since, and writing
+old file system structures back would wreck it: then nothing is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import ChangedSinceError, VerifyFailedError
+from vdiskkit.journal import digest
+from vdiskkit.journal.format import SECTOR
+from vdiskkit.location import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdiskkit.journal import Journal, Record, Watch
+    from vdiskkit.patch.files import OpenFile
+
+__all__ = ["check_all_new", "check_old_or_new", "digest_of", "roll_back"]
+
+_CHUNK = 1024 * 1024
+_HINT = "nothing was touched; if the disk's present state is wanted, move the journal away, else restore a copy"
+
+
+def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:
+    """Restore the old bytes and length of every file, flush, and compare.
+
+    Raises:
+        ChangedSinceError: A file is neither old nor new somewhere; nothing was touched.
+        VerifyFailedError: What was read back is not the old state.
+        OSError: The operating system could not read or write.
+    """
+    check_old_or_new(journal, files, paths)
+    # The newest writes are taken back first: the reverse of an order in which each prefix was harmless.
+    for record in reversed(journal.records):
+        if record.before:
+            files[record.file].write_at(record.offset, record.before)
+    for entry, file in zip(journal.files, files, strict=True):
+        if file.size() != entry.old_size:
+            file.resize(entry.old_size)
+        file.flush()
+    for record in journal.records:
+        if files[record.file].read_at(record.offset, len(record.before)) != record.before:
+            raise VerifyFailedError(
+                "what was read back is not the old state", location=_at(paths, record.file, record.offset)
+            )
+
+
+def check_old_or_new(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:
+    """Raise when a file is neither as before the change nor as after it, or on the way between.
+
+    Raises:
+        ChangedSinceError: It is not; the message says where.
+    """
+    for number, (entry, file) in enumerate(zip(journal.files, files, strict=True)):
+        size = file.size()
+        low, high = sorted((entry.old_size, entry.new_size))
+        if not low <= size <= high:
+            raise ChangedSinceError(
+                f"the file has {size} bytes, but the change leads from {entry.old_size} to {entry.new_size}",
+                location=_at(paths, number, 0),
+                hint=_HINT,
+            )
+    for record in journal.records:
+        _check_record(record, files[record.file], paths)
+    for watch in journal.watches:
+        _check_watch(watch, files[watch.file], paths)
+
+
+def check_all_new(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:
+    """Raise when a file is not wholly as after the change.
+
+    Raises:
+        ChangedSinceError: It is not; the message says where.
+    """
+    for number, (entry, file) in enumerate(zip(journal.files, files, strict=True)):
+        if file.size() != entry.new_size:
+            raise ChangedSinceError(
+                f"the file has {file.size()} bytes, the change left it with {entry.new_size}",
+                location=_at(paths, number, 0),
+                hint=_HINT,
+            )
+    for record in journal.records:
+        data = files[record.file].read_at(record.offset, record.length)
+        for index, wanted in enumerate(record.after):
+            if digest(data[index * SECTOR : (index + 1) * SECTOR]) != wanted:
+                raise _changed(paths, record.file, record.offset + index * SECTOR)
+    for watch in journal.watches:
+        _check_watch(watch, files[watch.file], paths)
+
+
+def digest_of(file: OpenFile, offset: int, length: int) -> bytes:
+    """Return the digest of a range, read in pieces when it is long."""
+    if length <= _CHUNK:
+        return digest(file.read_at(offset, length))
+    pieces = range(offset, offset + length, _CHUNK)
+    return digest(b"".join(digest(file.read_at(at, min(_CHUNK, offset + length - at))) for at in pieces))
+
+
+def _check_record(record: Record, file: OpenFile, paths: Sequence[str]) -> None:
+    length = max(len(record.before), record.length)
+    data = file.read_at(record.offset, length)
+    for index, at in enumerate(range(0, length, SECTOR)):
+        sector = data[at : at + SECTOR]
+        before = record.before[at : at + SECTOR]
+        if sector[: len(before)] == before and not any(sector[len(before) :]):
+            continue  # old; where the file grew there was nothing before, and the new part is born as zeros
+        if index < len(record.after) and digest(sector) == record.after[index]:
+            continue
+        full = max(len(before), min(SECTOR, max(record.length - at, 0)))
+        if len(sector) < full and sector == before[: len(sector)]:
+            continue  # the file is shorter than this record: it is on its way between the two lengths
+        raise _changed(paths, record.file, record.offset + at)
+
+
+def _check_watch(watch: Watch, file: OpenFile, paths: Sequence[str]) -> None:
+    if digest_of(file, watch.offset, watch.length) != watch.digest:
+        raise _changed(paths, watch.file, watch.offset)
+
+
+def _changed(paths: Sequence[str], file: int, offset: int) -> ChangedSinceError:
+    return ChangedSinceError(
+        "the disk was used since the change: bytes there are neither the old nor the new ones",
+        location=_at(paths, file, offset),
+        hint=_HINT,
+    )
+
+
+def _at(paths: Sequence[str], file: int, offset: int) -> Location:
+    return Location(paths[file]).at("byte", offset)

@@ -1,0 +1,301 @@
+"""One change of one or more files, all or nothing.
+
+Order of work: the journal (bytes before, digests after) is written and flushed, then marked as armed; only then the
+files are written, phase by phase with a flush between, read back and compared; then the journal is marked as committed
+and kept to take the change back. Whatever fails before that mark is rolled back from the journal. A crash at any
+instant leaves a journal from which :mod:`vdiskkit.patch.recovery` restores the old state.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vdiskkit.errors import (
+    InUseError,
+    JournalPendingError,
+    PatchError,
+    RollbackFailedError,
+    StalePlanError,
+    VDiskError,
+    VerifyFailedError,
+    WriteRefusedError,
+)
+from vdiskkit.journal import (
+    Journal,
+    JournalFile,
+    JournalState,
+    Record,
+    Watch,
+    build_body,
+    build_state,
+    journal_path,
+    next_undo_path,
+    sector_digests,
+)
+from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
+from vdiskkit.location import Location
+from vdiskkit.patch.recovery import digest_of, roll_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from vdiskkit.patch.files import FileSystem, OpenFile
+    from vdiskkit.patch.staging import FileChange
+
+__all__ = ["FileEdit", "Transaction"]
+
+
+class FileEdit(NamedTuple):
+    """What a change does to one file.
+
+    Attributes:
+        path: The file.
+        changes: The sectors to write, in the order of writing.
+        old_size: Length now.
+        new_size: Length afterwards.
+        watched: Ranges whose content must stay for the change to be taken back: offset, length.
+    """
+
+    path: str
+    changes: Sequence[FileChange]
+    old_size: int
+    new_size: int
+    watched: Sequence[tuple[int, int]] = ()
+
+
+class Transaction:
+    """A planned change, ready to be applied.
+
+    Args:
+        edits: The files; the disk first, as the journal lies beside it under its name.
+        about: What the change is (JSON), for people and for recovery.
+        change_id: Id of the change.
+        system: Where the files lie.
+        verify: Called after writing with nothing staged any more; raises when the result is not what was asked for.
+    """
+
+    def __init__(
+        self,
+        edits: Sequence[FileEdit],
+        about: dict[str, Any],
+        *,
+        change_id: UUID,
+        system: FileSystem,
+        verify: Callable[[], None] | None = None,
+    ) -> None:
+        self._edits = tuple(edits)
+        self._about = about
+        self._id = change_id
+        self._system = system
+        self._verify = verify
+        self.journal_path = journal_path(self._edits[0].path)
+
+    def run(self, *, keep: bool = True, progress: Callable[[str], None] | None = None) -> str | None:
+        """Apply the change.
+
+        Args:
+            keep: Keep the committed journal so that the change can be taken back.
+            progress: Called with the name of each step.
+
+        Returns:
+            Path of the kept journal, None when it is not kept.
+
+        Raises:
+            StalePlanError: A file is not what it was when the change was planned. Nothing was touched.
+            JournalPendingError: An earlier change waits for recovery. Nothing was touched.
+            WriteRefusedError: The change is too large for a journal. Nothing was touched.
+            PatchError: Something failed; the files are as they were before.
+            RollbackFailedError: Something failed and so did rolling back; the journal waits.
+        """
+        tell = progress or (lambda _step: None)
+        if self._system.exists(self.journal_path):
+            raise JournalPendingError(
+                "an earlier change of this disk was interrupted",
+                location=Location(self.journal_path),
+                hint="run `recover` on the disk first",
+            )
+        files = []
+        try:
+            for edit in self._edits:
+                files.append(self._system.open(edit.path))  # noqa: PERF401 - those opened must be closed on error
+            tell("check")
+            journal = self._prepare(files)
+            tell("journal")
+            armed = self._arm(journal)
+            try:
+                self._apply(files, journal, tell)
+            except BaseException as exc:
+                armed.close()
+                self._undo_failed(files, journal, exc)
+                raise
+        finally:
+            for file in files:
+                file.close()
+        # Closed before the times are taken: some systems set the modification time when a file is closed.
+        try:
+            return self._commit(armed, keep=keep)
+        finally:
+            armed.close()
+
+    def _prepare(self, files: Sequence[OpenFile]) -> Journal:
+        entries, records, watches = [], [], []
+        growth = 0
+        for number, (edit, file) in enumerate(zip(self._edits, files, strict=True)):
+            size, time = self._system.stamp(edit.path)
+            if size != edit.old_size or file.size() != edit.old_size:
+                raise self._stale(edit.path, f"its length is {size}, it was {edit.old_size}")
+            entries.append(JournalFile(os.path.basename(edit.path), edit.old_size, edit.new_size, time))  # noqa: PTH119
+            for change in edit.changes:
+                if file.read_at(change.offset, len(change.before)) != change.before:
+                    raise self._stale(edit.path, f"the bytes at {change.offset:#x} are other ones")
+                records.append(
+                    Record(
+                        number,
+                        int(change.phase),
+                        change.offset,
+                        change.before,
+                        len(change.after),
+                        sector_digests(change.after),
+                    )
+                )
+            watches += [Watch(number, at, length, digest_of(file, at, length)) for at, length in edit.watched]
+            growth += max(edit.new_size - edit.old_size, 0)
+        journal = Journal(
+            self._id, JournalState.WRITING, self._about, tuple(entries), tuple(records), tuple(watches), ()
+        )
+        self._check_space(journal, growth)
+        return journal
+
+    def _check_space(self, journal: Journal, growth: int) -> None:
+        needed = growth + sum(len(record.before) + 16 * len(record.after) for record in journal.records) + 65536
+        if needed - growth > BODY_LIMIT:
+            raise WriteRefusedError(
+                f"the change is too large to be taken back safely ({needed} bytes of journal)",
+                location=Location(self._edits[0].path),
+                hint="make it in several smaller steps",
+            )
+        free = self._system.free_space(self._edits[0].path)
+        if free is not None and free < needed:
+            raise PatchError(
+                f"there is not enough free space beside the disk: {needed} bytes are needed, {free} are free; "
+                "nothing was changed",
+                location=Location(self._edits[0].path),
+                hint="free some space, or work on a copy elsewhere with --copy-to",
+            )
+
+    def _arm(self, journal: Journal) -> OpenFile:
+        try:
+            file = self._system.create(self.journal_path)
+        except FileExistsError as exc:
+            raise InUseError(
+                "another change of this disk has just begun", location=Location(self.journal_path)
+            ) from exc
+        except OSError as exc:
+            raise self._failed(exc) from exc
+        try:
+            header, body = build_body(journal)
+            file.write_at(0, header + build_state(JournalState.WRITING) + body)
+            file.flush()
+            file.write_at(STATE_OFFSET, build_state(JournalState.ARMED))
+            file.flush()
+            self._system.flush_folder(self.journal_path)
+        except BaseException as exc:
+            file.close()
+            self._system.remove(self.journal_path)
+            if isinstance(exc, OSError):
+                raise self._failed(exc) from exc
+            raise
+        return file
+
+    def _apply(self, files: Sequence[OpenFile], journal: Journal, tell: Callable[[str], None]) -> None:
+        tell("write")
+        pairs = list(zip(self._edits, files, strict=True))
+        for edit, file in pairs:
+            if edit.new_size > edit.old_size:
+                file.resize(edit.new_size)
+        for phase in sorted({record.phase for record in journal.records}):
+            for edit, file in pairs:
+                _write_phase(edit, file, phase)
+        for edit, file in pairs:
+            if edit.new_size < edit.old_size:
+                file.resize(edit.new_size)
+            if edit.new_size != edit.old_size:
+                file.flush()
+        tell("verify")
+        for edit, file in pairs:
+            _compare(edit, file)
+        if self._verify is not None:
+            self._verify()
+
+    def _undo_failed(self, files: Sequence[OpenFile], journal: Journal, error: BaseException) -> None:
+        try:
+            roll_back(journal, files, [edit.path for edit in self._edits])
+            self._system.remove(self.journal_path)
+            self._system.flush_folder(self.journal_path)
+        except (OSError, VDiskError) as again:
+            raise RollbackFailedError(
+                f"the change failed ({_text(error)}), and rolling it back failed as well ({_text(again)})",
+                location=Location(self.journal_path),
+                hint="keep the journal; when the disk or share is back, run `recover` on the disk",
+            ) from error
+        if isinstance(error, OSError | VDiskError):
+            raise self._failed(error) from error
+
+    def _commit(self, armed: OpenFile, *, keep: bool) -> str | None:
+        try:
+            stamps = [Stamp(*self._system.stamp(edit.path)) for edit in self._edits]
+            armed.write_at(STATE_OFFSET, build_state(JournalState.COMMITTED, stamps))
+            armed.flush()
+            armed.close()
+            if not keep:
+                self._system.remove(self.journal_path)
+                self._system.flush_folder(self.journal_path)
+                return None
+            kept = next_undo_path(self._edits[0].path)
+            self._system.rename(self.journal_path, kept)
+            self._system.flush_folder(kept)
+        except OSError as exc:
+            raise RollbackFailedError(
+                f"the files are changed and correct, but the journal could not be closed: {_text(exc)}",
+                location=Location(self.journal_path),
+                hint="run `recover` on the disk: it finishes the change or takes it back",
+            ) from exc
+        return kept
+
+    def _failed(self, error: OSError | VDiskError) -> VDiskError:
+        kind = type(error) if isinstance(error, PatchError) else PatchError
+        return kind(
+            f"the change failed and was rolled back: {_text(error)}",
+            location=getattr(error, "location", None) or Location(self._edits[0].path),
+            hint="the files are as they were before; mend the cause and try again",
+        )
+
+    def _stale(self, path: str, why: str) -> StalePlanError:
+        return StalePlanError(
+            f"the file is not what it was when the change was planned: {why}",
+            location=Location(path),
+            hint="nothing was changed; plan the change again",
+        )
+
+
+def _write_phase(edit: FileEdit, file: OpenFile, phase: int) -> None:
+    changes = [change for change in edit.changes if change.phase == phase]
+    for change in changes:
+        file.write_at(change.offset, change.after)
+    if changes:
+        file.flush()
+
+
+def _compare(edit: FileEdit, file: OpenFile) -> None:
+    if file.size() != edit.new_size:
+        raise VerifyFailedError("the file has not the planned length", location=Location(edit.path))
+    for change in edit.changes:
+        if file.read_at(change.offset, len(change.after)) != change.after:
+            where = Location(edit.path).at("byte", change.offset)
+            raise VerifyFailedError("what was read back is not what was written", location=where)
+
+
+def _text(error: BaseException) -> str:
+    return error.message if isinstance(error, VDiskError) else str(error) or type(error).__name__
