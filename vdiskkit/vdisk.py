@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vdiskkit.container import VirtualDisk
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.io import ByteSource, FileSource
+    from vdiskkit.pair import Identity
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.partition import Partition, PartitionTable
     from vdiskkit.pvp import Pvp
@@ -228,7 +229,7 @@ class VDisk:
         """The files around the disk: side-car, locks, versions, manifest; None for a file object without a path."""
         from vdiskkit.pair import read_pair
 
-        return read_pair(self.path) if self.path is not None else None
+        return read_pair(self.path, read_identity=_identity) if self.path is not None else None
 
     def inspect(self, *, deep: bool = False, show_keys: bool = False, second_opinion: bool = False) -> Inspection:
         """Gather everything known about the pair.
@@ -259,6 +260,16 @@ class VDisk:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _identity(path: str) -> Identity | None:
+    """The ids of a disk file beside ours, None when it is no VHD."""
+    from vdiskkit.container.identity import read_disk_identity
+    from vdiskkit.pair import Identity
+
+    with open_source(path) as source:
+        found = read_disk_identity(source)
+    return Identity(found.unique_id, found.parent_id) if found is not None else None
 
 
 def open_vdisk(
