@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.output import ClosedPipeError, say
-from vdiskkit.errors import UsageError, VDiskError
+from vdiskkit.errors import (
+    ChecksumError,
+    CorruptStructureError,
+    FileMissingError,
+    FormatError,
+    NotFoundError,
+    ReadLimitError,
+    UnknownFormatError,
+    UsageError,
+    VDiskError,
+)
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
 
 __all__ = ["InternalError", "as_error", "error_text", "tell_error"]
+
+
+_HINTS: Final = (
+    (FileMissingError, "`ls` lists what is there"),
+    (NotFoundError, "`inspect` shows what is there"),
+    (UsageError, "see `vdiskkit COMMAND --help`"),
+    (ChecksumError, "the file is damaged or was cut while it was copied: copy it again from its source"),
+    (CorruptStructureError, "the file is damaged: copy it again from its source, or check it in Windows (chkdsk)"),
+    (ReadLimitError, "the file is damaged: copy it again from its source, or check it in Windows (chkdsk)"),
+    (UnknownFormatError, "name the .vhd, .avhd or .pvp file of a vDisk, or a raw image with --format raw"),
+    (FormatError, "`inspect` shows what was found"),
+)
+"""What to do where the error itself does not say it, by class; the first that fits."""
 
 
 class InternalError(VDiskError):
@@ -28,6 +51,7 @@ def as_error(exc: Exception, session: Session) -> VDiskError:
         ClosedPipeError: ``exc`` only says that nobody reads our output any more.
     """
     if isinstance(exc, VDiskError):
+        exc.hint = exc.hint or next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)
         return exc
     if isinstance(exc, ClosedPipeError | BrokenPipeError):
         raise ClosedPipeError from exc
@@ -54,6 +78,4 @@ def error_text(error: VDiskError) -> str:
         lines.append(f"  at    {error.location}")
     if error.hint:
         lines.append(f"  hint  {displayable(error.hint)}")
-    elif isinstance(error, UsageError):
-        lines.append("  hint  see `vdiskkit COMMAND --help`")
     return "\n".join(lines) + "\n"

@@ -7,13 +7,31 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CANCELLED", "INTERNAL", "INVALID", "MEANING", "NOT_FOUND", "OK", "UNSUPPORTED", "USAGE", "worst"]
+__all__ = [
+    "CANCELLED",
+    "INCOMPLETE",
+    "INTERNAL",
+    "INTERRUPTED",
+    "INVALID",
+    "MEANING",
+    "NOT_FOUND",
+    "OK",
+    "ROLLED_BACK",
+    "STATE",
+    "UNSUPPORTED",
+    "USAGE",
+    "worst",
+]
 
 OK: Final = 0
 NOT_FOUND: Final = 1
 USAGE: Final = 2
 INVALID: Final = 3
+STATE: Final = 4
 UNSUPPORTED: Final = 5
+ROLLED_BACK: Final = 6
+INTERRUPTED: Final = 7
+INCOMPLETE: Final = 8
 INTERNAL: Final = 9
 CANCELLED: Final = 130
 
@@ -22,7 +40,11 @@ MEANING: Final = {
     NOT_FOUND: "asked for something that is not there",
     USAGE: "usage: wrong option, argument or output file",
     INVALID: "the input cannot be opened or is not what it should be",
+    STATE: "the state of the disk forbids it",
     UNSUPPORTED: "a format or feature that is recognised but not supported",
+    ROLLED_BACK: "the change failed and was rolled back",
+    INTERRUPTED: "the change was interrupted, a journal waits",
+    INCOMPLETE: "some disks could not be examined",
     INTERNAL: "internal error, a bug",
     CANCELLED: "cancelled",
 }

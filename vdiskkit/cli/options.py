@@ -95,14 +95,21 @@ def _quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def _json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    _session(ctx).json |= value
+    session = _session(ctx)
+    session.json |= value
+    _agree(ctx, session)
 
 
 def _format(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     session = _session(ctx)
-    if value == "text" and session.json:
-        raise click.UsageError("--json and --output-format text exclude each other", ctx)
     session.json |= value == "json"
+    session.text |= value == "text"
+    _agree(ctx, session)
+
+
+def _agree(ctx: click.Context, session: Session) -> None:
+    if session.json and session.text:
+        raise click.UsageError("--json and --output-format text exclude each other", ctx)
 
 
 def _volume(ctx: click.Context, option: click.Parameter, value: int | None) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["ClosedPipeError", "FileOutput", "Output", "StdoutOutput", "guard_output", "note", "open_output", "say"]
 
 
+_GUARDED = (".pvp", ".lok", *(f".{extension}" for extension in RAW_EXTENSIONS))
+_FOOTER = 512
+
+
 class ClosedPipeError(Exception):
     """Whoever read our output stopped reading: no error, but nothing more to do."""
 
@@ -139,12 +143,12 @@ def guard_output(path: str, targets: Iterable[str]) -> str:
         raise UsageError("this is a directory, not an output file", location=Location(path), hint="name a file in it")
     if not os.path.lexists(opened):
         return opened
-    same = any(_same_file(opened, target) for target in targets)
-    name = os.path.basename(opened).lower()
+    # Links are seen through: a harmless name may lead to a disk.
+    names = {os.path.basename(path).lower(), os.path.basename(os.path.realpath(opened)).lower()}
     if (
-        same
-        or parse_vdisk_name(name) is not None
-        or name.endswith((".pvp", ".lok", *(f".{e}" for e in RAW_EXTENSIONS)))
+        any(_same_file(opened, target) for target in targets)
+        or any(parse_vdisk_name(name) is not None or name.endswith(_GUARDED) for name in names)
+        or _holds_a_disk(opened)
     ):
         raise UsageError(
             "the output would overwrite a vDisk file", location=Location(path), hint="name another output file"
@@ -196,6 +200,20 @@ def _fits(char: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _holds_a_disk(path: str) -> bool:
+    """Whether an existing file is a VHD or VHDX by content, whatever its name."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+            file.seek(max(os.path.getsize(path) - _FOOTER, 0))
+            end = file.read(9)
+    except OSError:
+        return False
+    return start in (b"conectix", b"vhdxfile") or b"conectix" in end
 
 
 def _same_file(first: str, second: str) -> bool:

@@ -25,6 +25,7 @@ class Session:
         log_file: Where the log goes in full detail.
         log_format: ``text`` or ``json``.
         json: Whether the result is JSON.
+        text: Whether text was asked for by name.
         output: Result file, None for stdout.
         disk: Options that say how a disk is opened.
         schema: Schema name of the command that runs.
@@ -47,6 +48,7 @@ class Session:
         "started",
         "target",
         "targets",
+        "text",
         "verbosity",
     )
 
@@ -57,6 +59,7 @@ class Session:
         self.log_file: str | None = None
         self.log_format = "text"
         self.json = False
+        self.text = False
         self.output: str | None = None
         self.disk: dict[str, Any] = {}
         self.schema = "vdiskkit.error/1"

@@ -24,6 +24,7 @@ SECTIONS: Final = {
     "lock": ("pair",),
     "procedure": ("procedure",),
     "notices": ("notices",),
+    "opinion": ("cross_check",),
 }
 """Section name to the fields of :class:`~vdiskkit.inspection.facts.Inspection` that it shows."""
 

@@ -36,6 +36,10 @@ def inspection_lines(inspection: Inspection, style: Style, sections: Iterable[st
     """
     wanted = tuple(sections) or tuple(SECTIONS)
     rows = [Row("disk", inspection.target, level=0)]
+    pair = inspection.pair
+    if pair is not None and pair.is_newest is False and "pair" not in wanted:
+        text = f"this is version {pair.version}, the folder has version {pair.newest_version}; --at latest reads it"
+        rows.append(Row("newer", text, "warning"))
     for name in wanted:
         rows.extend(_WRITERS[name](inspection))
     if not {"license", "tokens", "office", "procedure"}.isdisjoint(wanted):
@@ -62,6 +66,19 @@ def _notices(inspection: Inspection) -> Iterator[Row]:
         yield Row("notice", f"{notice.code}: {notice.message}{where}", "warning", level=2)
 
 
+def _opinion(inspection: Inspection) -> Iterator[Row]:
+    facts = inspection.cross_check
+    if facts is None:
+        return
+    count = f"a second reader was asked {len(facts.checked)} questions"
+    if not facts.differences:
+        yield Row("opinion", f"{count} and gave the same answers", "good")
+        return
+    yield Row("opinion", f"{count}, {len(facts.differences)} times it differs or failed", "warning")
+    for difference in facts.differences:
+        yield Row("difference", difference, "warning", level=2)
+
+
 _WRITERS: Final[dict[str, Callable[[Inspection], Iterator[Row]]]] = {
     "container": text_disk.container,
     "chain": text_disk.chain,
@@ -77,4 +94,5 @@ _WRITERS: Final[dict[str, Callable[[Inspection], Iterator[Row]]]] = {
     "lock": text_pair.lock,
     "procedure": _procedure,
     "notices": _notices,
+    "opinion": _opinion,
 }

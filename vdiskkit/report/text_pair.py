@@ -64,7 +64,9 @@ def pair(inspection: Inspection) -> Iterator[Row]:
         return
     side_car = f"side-car {facts.pvp_path}" if facts.pvp_path else "no side-car"
     version = "" if facts.version is None else f", this file is version {facts.version}"
-    newest = {True: ", the newest", False: f", the newest is {facts.newest_version}", None: ""}[facts.is_newest]
+    newest = {True: ", the newest", False: f", the newest is {facts.newest_version} (--at latest reads it)", None: ""}[
+        facts.is_newest
+    ]
     name = f"vDisk {quoted(facts.vdisk_name)}{version}{newest}, {side_car}"
     yield Row("pair", name, "warning" if facts.is_newest is False or not facts.pvp_path else "plain")
     for item in facts.versions:
@@ -112,8 +114,9 @@ def _version(item: VersionFacts) -> str:
 def _manifest(facts: ManifestFacts) -> Iterator[Row]:
     highest = "no versions" if facts.highest_version is None else f"highest version {facts.highest_version}"
     match = {True: "as in the folder", False: "not as in the folder: PVS refuses the import", None: "not comparable"}
+    count = f"{len(facts.versions)} version{'' if len(facts.versions) == 1 else 's'}"
     mark = "warning" if facts.highest_version_matches is False or facts.problems else "plain"
-    text = f"{facts.file_name}, {len(facts.versions)} versions, {highest}, {match[facts.highest_version_matches]}"
+    text = f"{facts.file_name}, {count}, {highest}, {match[facts.highest_version_matches]}"
     yield Row("manifest", text, mark, level=2)
     for item in facts.versions:
         faults = [

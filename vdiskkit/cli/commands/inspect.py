@@ -49,6 +49,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     help=f"Only these sections: {', '.join(SECTIONS)}.",
 )
 @click.option("--deep", is_flag=True, help="Also read what costs more than a glance, such as a large $Bitmap.")
+@click.option("--second-opinion", is_flag=True, help="Also ask the dissect readers, and tell where they differ.")
 @click.option("--show-key", is_flag=True, help="Show product keys whole; otherwise only the last five characters.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also inspect the disks in LIST, one path a line.")
 @click.option("-0", "--null", is_flag=True, help="Paths in lists end with NUL instead of a line end.")
@@ -63,6 +64,7 @@ def command(
     section: tuple[str, ...],
     deep: bool,
     show_key: bool,
+    second_opinion: bool,
     files_from: str | None,
     null: bool,
 ) -> int:
@@ -75,7 +77,7 @@ def command(
 
     def gather(target: str) -> Inspection:
         with open_disk(session, target) as disk:
-            return disk.inspect(deep=deep, show_keys=show_key)
+            return disk.inspect(deep=deep, show_keys=show_key, second_opinion=second_opinion)
 
     def as_text(inspection: Inspection, style: Style) -> Iterable[str]:
         from vdiskkit.report.text import inspection_lines

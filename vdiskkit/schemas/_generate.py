@@ -1,0 +1,160 @@
+"""Makes the JSON Schema files from the fact classes: ``python -m vdiskkit.schemas._generate``.
+
+Needs msgspec, which only development has. A test fails when a committed file is not what this makes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec.json
+
+from vdiskkit.inspection.facts import Inspection
+from vdiskkit.ntfs.facts import FileFacts
+from vdiskkit.report.file_facts import LsResult
+from vdiskkit.report.license_facts import LicenseResult
+from vdiskkit.report.pvp_facts import PvpResult
+from vdiskkit.report.registry_facts import RegistryGetResult, RegistryLsResult
+
+__all__ = ["RESULTS", "build", "main"]
+
+RESULTS: dict[str, type | None] = {
+    "error": None,
+    "inspect": Inspection,
+    "license": LicenseResult,
+    "ls": LsResult,
+    "pvp": PvpResult,
+    "reg-get": RegistryGetResult,
+    "reg-ls": RegistryLsResult,
+    "stat": FileFacts,
+}
+"""Short schema name to the class of its results; None for runs that failed before their command was known."""
+
+_VERSION = 1
+_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+_ERROR = {
+    "title": "Error",
+    "description": "Why there is no result.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "Class of the error; new ones may come."},
+        "message": {"type": "string", "description": "What is wrong and why."},
+        "location": {**_TEXT_OR_NULL, "description": "Where: the file, and the way into it."},
+        "hint": {**_TEXT_OR_NULL, "description": "What to do now."},
+    },
+    "required": ["type", "message", "location", "hint"],
+}
+
+
+def build() -> dict[str, str]:
+    """Return the text of every schema file by its name."""
+    return {f"{name}-{_VERSION}.json": _text(_schema(name, result)) for name, result in RESULTS.items()}
+
+
+def main() -> None:
+    """Write the files."""
+    folder = Path(__file__).parent
+    for name, text in build().items():
+        (folder / name).write_text(text, encoding="ascii", newline="\n")
+
+
+def _schema(name: str, result: type | None) -> dict[str, Any]:
+    definitions: dict[str, Any] = {"Error": _ERROR}
+    choices: list[dict[str, Any]] = [_disk("error", {"$ref": "#/$defs/Error"})]
+    if result is not None:
+        (reference,), components = msgspec.json.schema_components([result], ref_template="#/$defs/{name}")
+        definitions |= {title: _described(component) for title, component in components.items()}
+        if result is Inspection:
+            definitions["PartialInspection"] = _partial(definitions["Inspection"])
+            reference = {"anyOf": [reference, {"$ref": "#/$defs/PartialInspection"}]}
+        choices.insert(0, _disk("result", reference))
+    envelope = _envelope(name, choices)
+    if result is RegistryGetResult:
+        # One value of one disk: its members also stand at the top, where a script expects them.
+        envelope["properties"] |= definitions["RegistryGetResult"]["properties"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"vdiskkit.{name}/{_VERSION}",
+        **envelope,
+        "$defs": definitions,
+    }
+
+
+def _envelope(name: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    count = {"type": "integer", "minimum": 0}
+    return {
+        "title": f"vdiskkit.{name}/{_VERSION}",
+        "description": "One run of the command line. Members may be added without a new version.",
+        "type": "object",
+        "properties": {
+            "schema": {"const": f"vdiskkit.{name}/{_VERSION}"},
+            "tool": {
+                "type": "object",
+                "properties": {"name": {"const": "vdiskkit"}, "version": {"type": "string"}},
+                "required": ["name", "version"],
+            },
+            "started": {"type": "string", "format": "date-time", "description": "When the run began, UTC."},
+            "disks": {"type": "array", "items": {"oneOf": choices}, "description": "One entry for each disk."},
+            "summary": {
+                "type": "object",
+                "properties": {"disks": count, "failed": count},
+                "required": ["disks", "failed"],
+            },
+            "exit_code": {**count, "description": "What the process returned."},
+            "error": {"$ref": "#/$defs/Error", "description": "The worst error; absent when there was none."},
+        },
+        "required": ["schema", "tool", "started", "disks", "summary", "exit_code"],
+    }
+
+
+def _disk(member: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"target": {"type": "string", "description": "As it was named."}, member: schema},
+        "required": ["target", member],
+    }
+
+
+def _partial(full: dict[str, Any]) -> dict[str, Any]:
+    """An inspection cut down by ``--section``."""
+    sections = {"type": "array", "items": {"type": "string"}, "description": "The sections that were asked for."}
+    return {
+        "title": "PartialInspection",
+        "description": "An inspection with only the members of some sections.",
+        "type": "object",
+        "properties": {"sections": sections, **full["properties"]},
+        "required": ["sections", "target"],
+    }
+
+
+def _described(component: dict[str, Any]) -> dict[str, Any]:
+    """Move attribute descriptions to their properties; ``to_dict`` gives all of them, so all are required."""
+    summary, _, attributes = component.get("description", "").partition("Attributes:")
+    described = {**component, "description": _one_line(summary)}
+    if "properties" not in component:
+        return described
+    texts = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12,}.*)*)", attributes, re.MULTILINE))
+    described["properties"] = {
+        name: {
+            **{key: value for key, value in schema.items() if key != "default"},
+            **({"description": _one_line(texts[name])} if name in texts else {}),
+        }
+        for name, schema in component["properties"].items()
+    }
+    described["required"] = list(component["properties"])
+    return described
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("``", "`").split())
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=True) + "\n"
+
+
+if __name__ == "__main__":
+    main()
