@@ -141,7 +141,7 @@ def parse_base_block(block: bytes, file_size: int, location: Location) -> BaseBl
     error = _contradiction(result, major, kind, layout, file_size)
     if error is None:
         return result
-    if not result.checksum_ok:
+    if not result.checksum_ok and kind not in _LOG_TYPES:
         error = CorruptStructureError(
             f"the base block is damaged: {error.message}, and {result.dirty_reason}",
             hint="Windows would rebuild it from the transaction logs: let it load the hive once",

@@ -64,6 +64,13 @@ def test_what_dissect_gets_wrong_is_right_here(open_hive: OpenHive) -> None:
         assert hive.find(name) is not None
         with pytest.raises(error):
             CheckedRegistryHive(hive).open(name)
+    big = HiveBuilder(minor=4)  # big data came with version 1.4
+    big.binary("K", "v", bytes(range(256)) * 100)
+    hive = open_hive(big)
+    value = hive.key("K").value("v")
+    assert value is not None
+    assert value.raw == bytes(range(256)) * 100
+    assert CheckedRegistryHive(hive).open("K").value("v").data != value.raw
     clean = open_hive(HiveBuilder())
     assert not clean.base_block.dirty
     assert CheckedRegistryHive(clean).dirty
