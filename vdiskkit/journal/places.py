@@ -11,6 +11,8 @@ from vdiskkit.io.paths import open_source
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, Journal, JournalState, parse_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vdiskkit.io import ByteSource
 
 __all__ = ["JOURNAL_SUFFIX", "journal_path", "next_undo_path", "read_journal", "read_pending", "undo_paths"]
@@ -25,20 +27,25 @@ def journal_path(disk_path: str) -> str:
     return disk_path + JOURNAL_SUFFIX
 
 
-def undo_paths(disk_path: str) -> list[str]:
-    """Return the journals that are kept to take changes back, the oldest first."""
+def undo_paths(disk_path: str, list_names: Callable[[str], list[str]] = os.listdir) -> list[str]:
+    """Return the journals that are kept to take changes back, the oldest first.
+
+    Args:
+        disk_path: The disk.
+        list_names: Lists the names in a folder.
+    """
     folder, name = os.path.split(disk_path)
     pattern = re.compile(re.escape(name + _UNDO) + r"([0-9]{4})")
     try:
-        names = sorted(entry for entry in os.listdir(folder or ".") if pattern.fullmatch(entry))  # noqa: PTH208 - start-up time
+        names = sorted(entry for entry in list_names(folder or ".") if pattern.fullmatch(entry))
     except OSError:
         return []
-    return [os.path.join(folder, entry) for entry in names]  # noqa: PTH118 - start-up time
+    return [os.path.join(folder, entry) for entry in names]
 
 
-def next_undo_path(disk_path: str) -> str:
-    """Return the path under which the next committed journal is kept."""
-    kept = undo_paths(disk_path)
+def next_undo_path(disk_path: str, list_names: Callable[[str], list[str]] = os.listdir) -> str:
+    """Return the path under which the next committed journal is kept; see :func:`undo_paths`."""
+    kept = undo_paths(disk_path, list_names)
     number = int(kept[-1][-4:]) + 1 if kept else 1
     return f"{disk_path}{_UNDO}{min(number, _UNDO_LIMIT):04d}"
 
@@ -73,7 +80,7 @@ def read_pending(disk_path: str) -> Journal | None:
         CorruptStructureError: It is damaged.
     """
     path = journal_path(disk_path)
-    if not os.path.exists(path):  # noqa: PTH110 - start-up time
+    if not os.path.exists(path):
         return None
     journal = read_journal(path)
     return journal if journal is not None and journal.state is not JournalState.COMMITTED else None

@@ -72,6 +72,10 @@ class FileSystem(Protocol):
         """Whether there is a file."""
         ...
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder."""
+        ...
+
     def stamp(self, path: str) -> tuple[int, int]:
         """Return length in bytes and modification time in nanoseconds."""
         ...
@@ -157,24 +161,28 @@ class RealFileSystem:
         """Whether there is a file."""
         return os.path.lexists(host_path(path).opened)
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder."""
+        return os.listdir(host_path(folder).opened)
+
     def stamp(self, path: str) -> tuple[int, int]:
         """Return length in bytes and modification time in nanoseconds."""
-        result = os.stat(host_path(path).opened)  # noqa: PTH116 - start-up time
+        result = os.stat(host_path(path).opened)
         return result.st_size, result.st_mtime_ns
 
     def rename(self, path: str, new_path: str) -> None:
         """Give a file another name in the same folder."""
-        os.rename(host_path(path).opened, host_path(new_path).opened)  # noqa: PTH104 - start-up time
+        os.rename(host_path(path).opened, host_path(new_path).opened)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        os.unlink(host_path(path).opened)  # noqa: PTH108 - start-up time
+        os.unlink(host_path(path).opened)
 
     def flush_folder(self, path: str) -> None:
         """Bring the names in the folder of ``path`` to stable storage."""
         if os.name == "nt":
             return  # NTFS writes names through its own log; a folder cannot be flushed by its handle
-        folder = os.path.dirname(path) or "."  # noqa: PTH120 - start-up time
+        folder = os.path.dirname(path) or "."
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             # Some network file systems refuse to flush a folder; their server does it when it answers.
@@ -186,7 +194,7 @@ class RealFileSystem:
     def free_space(self, path: str) -> int | None:
         """Return the free bytes where ``path`` lies, None when that is not known."""
         try:
-            return shutil.disk_usage(os.path.dirname(path) or ".").free  # noqa: PTH120 - start-up time
+            return shutil.disk_usage(os.path.dirname(path) or ".").free
         except OSError:
             return None
 

@@ -74,6 +74,7 @@ class Transaction:
         change_id: Id of the change.
         system: Where the files lie.
         verify: Called after writing with nothing staged any more; raises when the result is not what was asked for.
+        settle: Called with the committed journal before it is removed or kept; must bear being called again.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class Transaction:
         change_id: UUID,
         system: FileSystem,
         verify: Callable[[], None] | None = None,
+        settle: Callable[[Journal], None] | None = None,
     ) -> None:
         self._edits = tuple(edits)
         self._about = about
         self._id = change_id
         self._system = system
         self._verify = verify
+        self._settle = settle
         self.journal_path = journal_path(self._edits[0].path)
 
     def run(self, *, keep: bool = True, progress: Callable[[str], None] | None = None) -> str | None:
@@ -133,9 +136,9 @@ class Transaction:
         finally:
             for file in files:
                 file.close()
-        # Closed before the times are taken: some systems set the modification time when a file is closed.
+        # The files are closed before their times are taken: some systems set the time when a file is closed.
         try:
-            return self._commit(armed, keep=keep)
+            return self._commit(armed, journal, keep=keep)
         finally:
             armed.close()
 
@@ -146,7 +149,7 @@ class Transaction:
             size, time = self._system.stamp(edit.path)
             if size != edit.old_size or file.size() != edit.old_size:
                 raise self._stale(edit.path, f"its length is {size}, it was {edit.old_size}")
-            entries.append(JournalFile(os.path.basename(edit.path), edit.old_size, edit.new_size, time))  # noqa: PTH119
+            entries.append(JournalFile(os.path.basename(edit.path), edit.old_size, edit.new_size, time))
             for change in edit.changes:
                 if file.read_at(change.offset, len(change.before)) != change.before:
                     raise self._stale(edit.path, f"the bytes at {change.offset:#x} are other ones")
@@ -243,17 +246,18 @@ class Transaction:
         if isinstance(error, OSError | VDiskError):
             raise self._failed(error) from error
 
-    def _commit(self, armed: OpenFile, *, keep: bool) -> str | None:
+    def _commit(self, armed: OpenFile, journal: Journal, *, keep: bool) -> str | None:
         try:
             stamps = [Stamp(*self._system.stamp(edit.path)) for edit in self._edits]
             armed.write_at(STATE_OFFSET, build_state(JournalState.COMMITTED, stamps))
             armed.flush()
-            armed.close()
+            if self._settle is not None:
+                self._settle(journal._replace(state=JournalState.COMMITTED, stamps=tuple(stamps)))
             if not keep:
                 self._system.remove(self.journal_path)
                 self._system.flush_folder(self.journal_path)
                 return None
-            kept = next_undo_path(self._edits[0].path)
+            kept = next_undo_path(self._edits[0].path, self._system.names)
             self._system.rename(self.journal_path, kept)
             self._system.flush_folder(kept)
         except OSError as exc:

@@ -1,0 +1,305 @@
+"""The history of a disk's changes: what was done, taking it back, and recovery after an interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from vdiskkit.errors import ChangedSinceError, InUseError, NotFoundError
+from vdiskkit.journal import (
+    Journal,
+    JournalState,
+    build_state,
+    journal_path,
+    next_undo_path,
+    read_journal,
+    undo_paths,
+)
+from vdiskkit.journal.format import STATE_OFFSET, Stamp
+from vdiskkit.location import Location
+from vdiskkit.patch.files import RealFileSystem
+from vdiskkit.patch.recovery import check_all_new, roll_back
+from vdiskkit.patch.staging import FileChange, Phase
+from vdiskkit.patch.transaction import FileEdit, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from uuid import UUID
+
+    from vdiskkit.patch.files import FileSystem, OpenFile
+
+__all__ = ["KeptChange", "Recovery", "RecoveryAction", "exclusive", "history", "recover", "undo"]
+
+_LOCK_SUFFIX = ".vdiskkit-lock"
+_PIECE = 64 * 1024
+
+
+class RecoveryAction(Enum):
+    """What recovery did."""
+
+    NOTHING = "nothing"  # no journal was there
+    DISCARDED = "discarded"  # the change had not begun to write
+    ROLLED_BACK = "rolled_back"  # the old state is back
+    FINISHED = "finished"  # the change was complete; its journal is kept to take it back
+
+
+class Recovery(NamedTuple):
+    """Result of :func:`recover`: what was done, and the change that was concerned."""
+
+    action: RecoveryAction
+    journal: Journal | None
+
+
+class KeptChange(NamedTuple):
+    """A committed change that can be taken back, newest first, and the journal that does it."""
+
+    path: str
+    journal: Journal
+
+
+@contextlib.contextmanager
+def exclusive(disk_path: str) -> Iterator[None]:
+    """Keep every other vdiskkit from changing this disk during the block.
+
+    Raises:
+        InUseError: Another one is at it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(disk_path + _LOCK_SUFFIX, timeout=0)
+    try:
+        lock.acquire()
+    except (Timeout, OSError) as exc:
+        raise InUseError(
+            "another vdiskkit is changing this disk"
+            if isinstance(exc, Timeout)
+            else f"the disk cannot be locked: {exc}",
+            location=Location(disk_path),
+            hint="wait until it has ended" if isinstance(exc, Timeout) else "check that its folder can be written",
+        ) from exc
+    try:
+        yield
+    finally:
+        # Removed while it is held. Whoever opened it in between still meets the lock on the disk and the journal.
+        with contextlib.suppress(OSError):
+            os.unlink(disk_path + _LOCK_SUFFIX)
+        lock.release()
+
+
+def history(disk_path: str) -> list[KeptChange]:
+    """Return the committed changes that are kept, the newest first.
+
+    Raises:
+        CorruptStructureError: A journal is damaged.
+    """
+    kept = []
+    for path in reversed(undo_paths(disk_path)):
+        journal = read_journal(path)
+        if journal is not None:
+            kept.append(KeptChange(path, journal))
+    return kept
+
+
+def recover(disk_path: str, *, forward: bool = False, system: FileSystem | None = None) -> Recovery:
+    """Bring a disk back to its old state after an interrupted change.
+
+    Args:
+        disk_path: The disk.
+        forward: When everything was written already, finish the change instead of taking it back.
+        system: Where the files lie.
+
+    Raises:
+        ChangedSinceError: The disk was used since; nothing was touched.
+        SourceError: A file cannot be opened.
+        CorruptStructureError: The journal is damaged.
+    """
+    system = system or RealFileSystem()
+    path = journal_path(disk_path)
+    if not system.exists(path):
+        return Recovery(RecoveryAction.NOTHING, None)
+    journal = _load(path, system)
+    if journal is None:
+        _remove(path, system)
+        return Recovery(RecoveryAction.DISCARDED, None)
+    if journal.state is JournalState.COMMITTED:
+        _close(disk_path, journal, system)
+        return Recovery(RecoveryAction.FINISHED, journal)
+    paths = _paths(disk_path, journal)
+    with _opened(paths, system) as files:
+        if forward:
+            check_all_new(journal, files, paths)
+        else:
+            roll_back(journal, files, paths)
+    if not forward:
+        _remove(path, system)
+        return Recovery(RecoveryAction.ROLLED_BACK, journal)
+    stamps = tuple(Stamp(*system.stamp(name)) for name in paths)
+    _write_state(path, build_state(JournalState.COMMITTED, stamps), system)
+    _close(disk_path, journal._replace(state=JournalState.COMMITTED, stamps=stamps), system)
+    return Recovery(RecoveryAction.FINISHED, journal)
+
+
+def undo(
+    disk_path: str,
+    *,
+    change_id: UUID | None = None,
+    system: FileSystem | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Journal:
+    """Take the newest kept change of a disk back, to the exact bytes before it.
+
+    Args:
+        disk_path: The disk.
+        change_id: The change that is expected to be the newest; None takes whichever is.
+        system: Where the files lie.
+        progress: Called with the name of each step.
+
+    Returns:
+        The journal of the change that was taken back; it is removed.
+
+    Raises:
+        NotFoundError: No change is kept, or ``change_id`` is not the newest.
+        ChangedSinceError: The disk was used since; nothing was touched.
+        PatchError: It failed; the files are as they were.
+    """
+    system = system or RealFileSystem()
+    kept = undo_paths(disk_path, system.names)
+    journal = _load(kept[-1], system) if kept else None
+    if journal is None:
+        raise NotFoundError(
+            "no change of this disk is kept", location=Location(disk_path), hint="`journal ls` lists what is kept"
+        )
+    if change_id is not None and journal.id != change_id:
+        raise NotFoundError(
+            f"the newest change is {journal.id}, and changes are taken back newest first", location=Location(kept[-1])
+        )
+    paths = _paths(disk_path, journal)
+    with _opened(paths, system) as files:
+        edits = _reversed_edits(journal, files, paths, system)
+    about = {
+        "undoes": os.path.basename(kept[-1]),
+        "change": str(journal.id),
+        "summary": journal.about.get("summary", ""),
+    }
+    transaction = Transaction(
+        edits,
+        about,
+        change_id=uuid4(),
+        system=system,
+        settle=lambda committed: _settle_undo(disk_path, committed, system),
+    )
+    transaction.run(keep=False, progress=progress)
+    return journal
+
+
+def _reversed_edits(
+    journal: Journal, files: Sequence[OpenFile], paths: Sequence[str], system: FileSystem
+) -> list[FileEdit]:
+    for path, stamp in zip(paths, journal.stamps, strict=True):
+        if system.stamp(path) != stamp:
+            raise ChangedSinceError(
+                "the file's length or time is not what the change left: it was used or copied since",
+                location=Location(path),
+                hint="nothing was touched; restore a copy if the state before the change is wanted",
+            )
+    check_all_new(journal, files, paths)
+    edits = []
+    for number, (entry, file, path) in enumerate(zip(journal.files, files, paths, strict=True)):
+        changes = []
+        for record in reversed(journal.records):
+            if record.file == number and record.offset < entry.old_size:
+                now = file.read_at(record.offset, record.length)
+                changes.append(FileChange(record.offset, now, record.before, Phase(max(Phase) - record.phase)))
+        changes += _tail(entry.old_size, entry.new_size, file)
+        watched = [(watch.offset, watch.length) for watch in journal.watches if watch.file == number]
+        edits.append(FileEdit(path, changes, entry.new_size, entry.old_size, watched))
+    return edits
+
+
+def _tail(old_size: int, new_size: int, file: OpenFile) -> list[FileChange]:
+    """The part by which the file grew: it goes away with the length, and its bytes are kept for the way back."""
+    pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(old_size, new_size, _PIECE))
+    return [FileChange(at, data, b"", max(Phase)) for at, data in pieces if any(data)]
+
+
+def _settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None:
+    """Forget the change that was taken back, and tell the one before it the files' new times."""
+    name = committed.about.get("undoes")
+    kept = undo_paths(disk_path, system.names)
+    undone = next((path for path in kept if os.path.basename(path) == name), None)
+    if undone is None:
+        return
+    journal = _load(undone, system)
+    earlier = kept[kept.index(undone) - 1] if kept.index(undone) else None
+    if journal is not None and earlier is not None:
+        _restamp(earlier, journal, committed, system)
+    _remove(undone, system)
+
+
+def _restamp(path: str, undone: Journal, committed: Journal, system: FileSystem) -> None:
+    journal = _load(path, system)
+    if journal is None:
+        return
+    before = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in undone.files}
+    now = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
+    stamps = tuple(
+        now[entry.name] if before.get(entry.name) == stamp and entry.name in now else stamp
+        for entry, stamp in zip(journal.files, journal.stamps, strict=True)
+    )
+    if stamps != journal.stamps:
+        _write_state(path, build_state(JournalState.COMMITTED, stamps), system)
+
+
+def _close(disk_path: str, journal: Journal, system: FileSystem) -> None:
+    path = journal_path(disk_path)
+    if "undoes" in journal.about:
+        _settle_undo(disk_path, journal, system)
+        _remove(path, system)
+        return
+    kept = next_undo_path(disk_path, system.names)
+    system.rename(path, kept)
+    system.flush_folder(kept)
+
+
+def _load(path: str, system: FileSystem) -> Journal | None:
+    from vdiskkit.io import BytesSource
+    from vdiskkit.journal.places import read_from
+
+    with _opened([path], system) as (file,):
+        return read_from(BytesSource(file.read_at(0, file.size()), Location(path)))
+
+
+def _write_state(path: str, state: bytes, system: FileSystem) -> None:
+    with _opened([path], system) as (file,):
+        file.write_at(STATE_OFFSET, state)
+        file.flush()
+
+
+def _remove(path: str, system: FileSystem) -> None:
+    system.remove(path)
+    system.flush_folder(path)
+
+
+def _paths(disk_path: str, journal: Journal) -> list[str]:
+    folder = os.path.dirname(disk_path)
+    for entry in journal.files:
+        if os.path.basename(entry.name) != entry.name or entry.name in {"", ".", ".."}:
+            raise CorruptStructureError(
+                f"the journal names a file outside its folder: {entry.name!r}",
+                location=Location(journal_path(disk_path)),
+            )
+    return [os.path.join(folder, entry.name) for entry in journal.files]
+
+
+@contextlib.contextmanager
+def _opened(paths: Sequence[str], system: FileSystem) -> Iterator[list[OpenFile]]:
+    with contextlib.ExitStack() as stack:
+        files = []
+        for path in paths:
+            file = system.open(path)
+            stack.callback(file.close)
+            files.append(file)
+        yield files
