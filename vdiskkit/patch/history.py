@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from vdiskkit.errors import ChangedSinceError, InUseError, NotFoundError
+from vdiskkit.errors import ChangedSinceError, CorruptStructureError, InUseError, NotFoundError
 from vdiskkit.journal import (
     Journal,
     JournalState,
