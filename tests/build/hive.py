@@ -118,6 +118,10 @@ class HiveBuilder:
         leaf_limit: Elements in a list before it is split under an ``ri``.
         file_size: Length of the file in bytes, padded with zeros behind the hive bins.
         sequence: Both sequence numbers.
+
+    Attributes:
+        open_bins: How many hive bins are filled at a time. With many, the cells of one key lie far apart, as in a hive
+            that has been in use for years.
     """
 
     def __init__(
@@ -140,6 +144,7 @@ class HiveBuilder:
         self.leaf_limit = leaf_limit
         self.file_size = file_size
         self.sequence = sequence
+        self.open_bins = 1
         self.security = DEFAULT_SECURITY
         self.root = Key(root_name)
         self.root.flags = FLAG_ROOT | FLAG_NO_DELETE
@@ -224,7 +229,7 @@ class HiveBuilder:
     # -- layout ----------------------------------------------------------------------------------------------------
     def build(self) -> bytes:
         """Lay everything out; healthy unless a fault was asked for."""
-        bins = _Bins(filetime(self.written))
+        bins = _Bins(filetime(self.written), self.open_bins)
         _Writer(self, bins).write()
         bins.finish()
         data = bytearray(self._base_block(len(bins.data)))
@@ -266,29 +271,30 @@ def _parts(path: str | tuple[str, ...]) -> Iterator[str]:
 
 
 class _Bins:
-    """Hive bins filled from front to back."""
+    """Hive bins filled from front to back, one or several at a time."""
 
-    def __init__(self, stamp: int) -> None:
+    def __init__(self, stamp: int, open_bins: int = 1) -> None:
         self.data = bytearray()
         self._stamp = stamp
-        self._position = self._end = 0
+        self._open = [[0, 0] for _ in range(open_bins)]  # next free place and end of each
+        self._turn = 0
 
     def allocate(self, length: int) -> int:
         """A used cell for ``length`` bytes; returns its offset from the start of the hive bins."""
         size = (length + 11) & ~7
-        position = self._position
-        if position + size > self._end:
-            self.finish()
+        self._turn = self._turn * 1103515245 + 12345 & 0x7FFFFFFF
+        current = self._open[(self._turn >> 8) % len(self._open)]
+        position, end = current
+        if position + size > end:
+            self._close(current)
             position = len(self.data)
-            self._end = position + ((size + 32 + 4095) & ~4095)
-            self.data += bytes(self._end - position)
-            struct.pack_into(
-                "<4sIIQQI", self.data, position, b"hbin", position, self._end - position, 0, self._stamp, 0
-            )
+            end = position + ((size + 32 + 4095) & ~4095)
+            self.data += bytes(end - position)
+            struct.pack_into("<4sIIQQI", self.data, position, b"hbin", position, end - position, 0, self._stamp, 0)
             self._stamp = 0  # only the first bin carries a time
             position += 32
         _I32.pack_into(self.data, position, -size)
-        self._position = position + size
+        current[:] = position + size, end
         return position
 
     def add(self, content: bytes) -> int:
@@ -298,10 +304,15 @@ class _Bins:
         return offset
 
     def finish(self) -> None:
-        """Turn what is left of the last bin into one free cell."""
-        if self._position < self._end:
-            _I32.pack_into(self.data, self._position, self._end - self._position)
-        self._position = self._end
+        """Turn what is left of the open bins into one free cell each."""
+        for current in self._open:
+            self._close(current)
+
+    def _close(self, current: list[int]) -> None:
+        position, end = current
+        if position < end:
+            _I32.pack_into(self.data, position, end - position)
+        current[0] = end
 
 
 class _Writer:
