@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.oracle, pytest.mark.real]
 
 HERE = Path(__file__).parent
-LARGE = ["SYSTEM", "SYSTEM_2", "SYSTEM_WIN_10_1709", "NTUSER_BAGMRU.DAT", "ntuser_software_partial"]
+LARGE = ["SYSTEM", "SYSTEM_WIN_10_1709", "NTUSER_BAGMRU.DAT", "ntuser_software_partial"]
 SMALL = [
     "BCD",
     "hivex_minimal",
@@ -94,9 +94,10 @@ def test_equals_hivex(name: str, tmp_path: Path) -> None:
     assert list(ours(data)) == theirs(data, "hivex", "dump_hivex.py", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["BCD", "offreg_testhive", "yarp/BigDataHive", "yarp/ExtendedASCIIHive"])
+@pytest.mark.parametrize("name", ["offreg_testhive", "yarp/BigDataHive", "yarp/ExtendedASCIIHive"])
 def test_equals_libregf(name: str, tmp_path: Path) -> None:
     data = real_sample(name)
+    # Chosen without texts of an odd number of bytes: libregf leaves the last byte of those out.
     assert list(ours(data)) == theirs(data, "pyregf", "dump_libregf.py", tmp_path)
 
 
