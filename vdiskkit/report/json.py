@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["document", "dumps", "error_dict"]
 
+_DOUBLE_HASH = re.compile("#(?=#)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -78,7 +79,7 @@ def dumps(value: Any, *, indent: int | None = 2) -> str:  # noqa: ANN401 - any J
     changes nothing for the reader.
     """
     text = json.dumps(_strict(value), indent=indent, ensure_ascii=True, allow_nan=False)
-    return text.replace("\x7f", "\\u007f").replace("##", "\\u0023#") + "\n"
+    return _DOUBLE_HASH.sub(r"\\u0023", text).replace("\x7f", "\\u007f") + "\n"
 
 
 def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value

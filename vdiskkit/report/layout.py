@@ -96,8 +96,10 @@ def _wrap(text: str, start: int, width: int | None) -> list[str]:
     parts: list[str] = []
     rest, left = text, max(width - start, _MIN_TEXT)
     while len(rest) > left:
-        at = rest.rfind(" ", left // 2, left + 1)
-        at = left if at < 0 else at
+        at = rest.rfind(" ", 1, left + 1)
+        # A word is broken only when it would not fit on a line of its own, or when the line would stay rather empty.
+        if at < 0 or (at < left // 2 and len(rest[at + 1 :].partition(" ")[0]) > room):
+            at = left
         parts.append(rest[:at].rstrip())
         rest, left = rest[at:].lstrip(" "), room
     return [*parts, rest] if rest else parts

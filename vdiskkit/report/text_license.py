@@ -158,11 +158,11 @@ def _skip_rearm(facts: SkipRearmFacts) -> tuple[str, str]:
 
 
 def _kms_text(value: KmsValueFacts) -> str:
-    where = [value.scope]
+    where = [f"{value.scope} level"]
     if value.app_id:
-        where.append(f"application {value.app_id}")
+        where.append(f"AppId {value.app_id}")
     if value.sku_id:
-        where.append(f"SKU {value.sku_id}")
+        where.append(f"SkuId {value.sku_id}")
     if value.view != "native":
         where.append("32-bit view")
     problem = f": {value.problem}" if value.problem else ""
