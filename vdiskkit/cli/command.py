@@ -92,6 +92,19 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(module).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a near miss the message names the right one."""
+        name = args[0] if args else ""
+        if name not in self.commands_in and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name.lower(), self.commands_in, n=1)
+            meant = f", did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"there is no command '{name}'{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):

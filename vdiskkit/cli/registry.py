@@ -118,7 +118,9 @@ def _hint(hive: Hive, relative: str, *, in_file: bool) -> str:
     while key is None and parent:
         parent = parent.rpartition("\\")[0]
         key = hive.find(parent)
-    return f"the path exists up to {parent or 'the root of the hive'}; `reg ls` lists what is there"
+    if not parent:
+        return "`reg ls` lists what is there"
+    return f"the path exists up to {parent}; `reg ls` lists what is there"
 
 
 def _is_hive(target: str) -> bool:
