@@ -36,6 +36,7 @@ _ROOT = struct.Struct("<IIIB3x")
 _HEADER = struct.Struct("<IIIB3x")
 _ENTRY = struct.Struct("<QHHH2x")
 _U64 = struct.Struct("<Q")
+_USA = struct.Struct("<HH")
 _SUBNODE, _LAST = 1, 2
 _NAME_START = 66  # of the name inside a $FILE_NAME key
 _BLOCK_HEADER = 24  # of an index block, in front of the index header
@@ -48,14 +49,15 @@ class IndexEntry(NamedTuple):
     key: FileName
 
 
-class _Node(NamedTuple):
-    """Entries of one block, or of the root: (offset of the entry, name, VCN of the subnode or None).
+_Entry = tuple[int, str | None, int | None]
+"""Offset of the entry, name (None: the end entry), VCN of the subnode or None."""
 
-    The last one is the end entry, whose name is None.
-    """
+
+class _Node(NamedTuple):
+    """Entries of one block, or of the root; the last one is the end entry."""
 
     data: bytes
-    entries: list[tuple[int, str | None, int | None]]
+    entries: list[_Entry]
     location: Location
 
 
@@ -94,7 +96,7 @@ class DirectoryIndex:
         self._block_size = block_size
         # Subnodes are counted in clusters, or in units of 512 bytes when a cluster is larger than a block.
         self._unit = cluster_size if cluster_size <= block_size else 512
-        self._root = self._parse_node(value, _ROOT.size, len(value), location)
+        self._root = _parse_node(value, _ROOT.size, len(value), location)
         self._mft, self._record = mft, record
         self._opened: tuple[AttributeSource, AttributeSource] | None = None
         self._nodes: dict[int, _Node] = {}
@@ -151,7 +153,7 @@ class DirectoryIndex:
         for offset, name, subnode in node.entries:
             if subnode is not None:
                 try:
-                    child = self._child(subnode, depth + 1, seen, node.location)
+                    child = self._child(subnode, depth + 1, seen, node.location, damaged)
                 except FormatError as fault:
                     if damaged is None:
                         raise
@@ -195,7 +197,14 @@ class DirectoryIndex:
             raise _broken(f"{key.name} belongs to directory {key.parent.number}", node.location)
         return IndexEntry(FileReference.decode(reference), key)
 
-    def _child(self, vcn: int, depth: int, seen: set[int], parent: Location) -> _Node:
+    def _child(
+        self,
+        vcn: int,
+        depth: int,
+        seen: set[int],
+        parent: Location,
+        damaged: Callable[[FormatError], None] | None = None,
+    ) -> _Node:
         if depth > MAX_DEPTH:
             raise CorruptStructureError(f"the index tree is deeper than {MAX_DEPTH} blocks", location=parent)
         if vcn in seen:
@@ -203,13 +212,14 @@ class DirectoryIndex:
         seen.add(vcn)
         node = self._nodes.get(vcn)
         if node is None:
-            node = self._read_node(vcn)
+            node = self._read_node(vcn, damaged)
             if len(self._nodes) >= _CACHED_NODES:
                 self._nodes.clear()
-            self._nodes[vcn] = node
+            if node.entries and node.entries[-1][1] is None:  # whole: it has its end entry
+                self._nodes[vcn] = node
         return node
 
-    def _read_node(self, vcn: int) -> _Node:
+    def _read_node(self, vcn: int, damaged: Callable[[FormatError], None] | None) -> _Node:
         where = self._location.at("index", vcn)
         allocation, bitmap = self._allocation()
         size = self._block_size
@@ -227,7 +237,7 @@ class DirectoryIndex:
         own = _U64.unpack_from(data, 16)[0]
         if own != vcn:
             raise CorruptStructureError(f"the index block at {vcn:#x} says it is block {own:#x}", location=where)
-        return self._parse_node(data, _BLOCK_HEADER, size, where)
+        return _parse_node(data, _BLOCK_HEADER, size, where, damaged)
 
     def _allocation(self) -> tuple[AttributeSource, AttributeSource]:
         if self._opened is None:
@@ -240,23 +250,45 @@ class DirectoryIndex:
             self._opened = allocation, bitmap
         return self._opened
 
-    def _parse_node(self, data: bytes, header: int, limit: int, location: Location) -> _Node:
-        first, used, allocated, _ = _HEADER.unpack_from(data, header)
-        in_block = header == _BLOCK_HEADER
-        if in_block and header + allocated != limit:
-            raise _broken(f"it has room for {allocated:#x} bytes", location)
-        if first % 8 or first < _HEADER.size or used > allocated or header + used > limit or first > used:
-            raise _broken(f"entries from {first:#x} to {used:#x} of {limit - header:#x} bytes", location)
-        if in_block:
-            usa, words = struct.unpack_from("<HH", data, 4)
-            if header + first < usa + 2 * words:
-                raise _broken("its entries overlap the update sequence array", location)
-        entries = _parse_entries(data, header + first, header + used, location)
-        return _Node(data, entries, location)
+
+def _parse_node(
+    data: bytes,
+    header: int,
+    limit: int,
+    location: Location,
+    damaged: Callable[[FormatError], None] | None = None,
+) -> _Node:
+    """Check an index header and the entries behind it.
+
+    Args:
+        data: The block, or the value of the index root.
+        header: Where the index header is in it.
+        limit: Where the block ends.
+        location: Its address.
+        damaged: Called with the fault of an entry; the entries before it are returned. None: the fault is raised.
+    """
+    first, used, allocated, _ = _HEADER.unpack_from(data, header)
+    in_block = header == _BLOCK_HEADER
+    if in_block and header + allocated != limit:
+        raise _broken(f"it has room for {allocated:#x} bytes", location)
+    if first % 8 or first < _HEADER.size or used > allocated or header + used > limit or first > used:
+        raise _broken(f"entries from {first:#x} to {used:#x} of {limit - header:#x} bytes", location)
+    if in_block:
+        usa, words = _USA.unpack_from(data, 4)
+        if header + first < usa + 2 * words:
+            raise _broken("its entries overlap the update sequence array", location)
+    entries: list[_Entry] = []
+    try:
+        _parse_entries(data, header + first, header + used, location, entries)
+    except CorruptStructureError as fault:
+        if damaged is None:
+            raise
+        damaged(fault)
+    return _Node(data, entries, location)
 
 
-def _parse_entries(data: bytes, offset: int, end: int, location: Location) -> list[tuple[int, str | None, int | None]]:
-    entries: list[tuple[int, str | None, int | None]] = []
+def _parse_entries(data: bytes, offset: int, end: int, location: Location, entries: list[_Entry]) -> None:
+    """Append the entries up to the end entry, the last one appended."""
     unpack = _ENTRY.unpack_from
     while True:
         if offset + _ENTRY.size > end:
@@ -269,7 +301,7 @@ def _parse_entries(data: bytes, offset: int, end: int, location: Location) -> li
         subnode = _U64.unpack_from(data, offset + length - 8)[0] if flags & _SUBNODE else None
         if flags & _LAST:
             entries.append((offset, None, subnode))
-            return entries
+            return
         if key_end > room or key_length < _NAME_START:
             raise _broken(f"the key of the entry at {offset:#x} has {key_length:#x} bytes", location)
         start = offset + _ENTRY.size + _NAME_START

@@ -141,6 +141,20 @@ def test_faults_of_a_block(change: Callable[[bytearray], object], message: str) 
     assert volume.lookup(name_of(2500)).size == 0
 
 
+def test_names_before_a_damaged_entry_are_still_listed() -> None:
+    def spoil_the_tenth(block: bytearray) -> None:
+        at = FIRST
+        for _ in range(10):
+            at += struct.unpack_from("<H", block, at + 8)[0]
+        struct.pack_into("<H", block, at + 8, 0xEFEF)
+
+    volume = damaged(spoil_the_tenth)
+    assert names(volume, "many")[:10] == [f"many entry number {number:05}" for number in range(10)]
+    assert [notice.code for notice in volume.notices] == ["ntfs.index_damaged"]
+    with pytest.raises(CorruptStructureError, match="0xefef bytes"):
+        volume.lookup(name_of(0))
+
+
 def test_torn_block() -> None:
     volume = editor("directory")
     place = leaf(volume, 0)
