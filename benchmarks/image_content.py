@@ -43,7 +43,11 @@ def small_files() -> dict[str, bytes]:
 
 
 def _enlarge(hive: HiveBuilder, size: int) -> None:
-    """Add what makes a SOFTWARE hive large: wide class trees and a servicing store with binary values."""
+    """Add what makes a SOFTWARE hive large: wide class trees and a servicing store with binary values.
+
+    Cells are scattered: what belongs together is a page read each, as in the hive of an old installation.
+    """
+    hive.open_bins = 512
     chance = random.Random(size)  # noqa: S311 - repeatable content, not secrets
     for name in ("CLSID", "Interface", "TypeLib", "AppID"):
         hive.fill(rf"Classes\{name}", size // 2_100)

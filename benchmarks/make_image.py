@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from benchmarks.image_content import small_files, software, system
 from tests.build.image import PartitionSpec, _write_gpt
@@ -50,7 +50,7 @@ class ImageSpec(NamedTuple):
     disk_gib: int
     hive_mib: int
     files: int
-    version: int = 5
+    version: int = 7
 
 
 SPECS = {
@@ -108,28 +108,26 @@ def _build(spec: ImageSpec, image: Path) -> dict[str, Any]:
         with volume.open("rb") as source, disk.open("r+b") as target:
             _copy_data(source.fileno(), target.fileno(), FIRST)
             with mmap.mmap(target.fileno(), size) as whole, memoryview(whole) as view, view[FIRST:-FIRST] as inside:
-                _write_gpt(whole, [(FIRST, PartitionSpec(inside))], 512)  # type: ignore[arg-type] - len() and slices only
+                # Only len() and slices are used there, so that a mapped file does instead of a bytearray.
+                _write_gpt(cast("bytearray", whole), [(FIRST, PartitionSpec(cast("bytes", inside)))], 512)
         write_vhd(image, disk, block_size=BLOCK)
     return {**found, **_file_ranges(image, size, found["bitmap_runs"])}
 
 
 def _fill(root: Path, spec: ImageSpec) -> None:
-    chance = random.Random(spec.files)  # noqa: S311 - repeatable sizes, not secrets
-    folders = [root / "Windows" / "WinSxS" / name for name in components(max(spec.files // 40, 50))]
-    system32 = root / "Windows" / "System32"
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    for path, data in small_files().items():
-        if not (root / path).exists():  # the large ones are there already
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_bytes(data)
-    in_system32 = spec.files // 5
+    """Write all the other files, in an order that scatters their MFT records and index entries."""
+    chance = random.Random(spec.files)  # noqa: S311 - repeatable sizes and order, not secrets
+    files = {path: data for path, data in small_files().items() if not (root / path).exists()}
+    folders = list(components(max(spec.files // 40, 50)))
     for number in range(spec.files):
-        if number < in_system32:
-            target = system32 / f"module{chance.getrandbits(32):08x}.dll"
+        if number < spec.files // 5:
+            path = f"Windows/System32/module{chance.getrandbits(32):08x}.dll"
         else:
-            target = folders[number % len(folders)] / f"file{number:05}.dll"
-        target.write_bytes(b"MZ" + bytes(chance.choice((200, 3_000, 9_000))) + b"end")
+            path = f"Windows/WinSxS/{folders[number % len(folders)]}/file{number:05}.dll"
+        files[path] = b"MZ" + bytes(chance.choice((200, 3_000, 9_000))) + b"end"
+    for path in chance.sample(list(files), len(files)):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(files[path])
 
 
 def _write_in_runs(volume: Path, mount: Path, target: str, data: bytes, runs: int) -> None:
