@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import platform
+import os
+import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
-from vdiskkit import __version__
+from vdiskkit._version import __version__
 
 __all__ = ["DEPENDENCIES", "LICENSE", "version_text"]
 
@@ -21,18 +21,42 @@ DEPENDENCIES = (
     "dissect.volume",
 )
 
+_INSTALLED = re.compile(r"(.+?)-([^-]+)\.dist-info")
+
 
 def version_text() -> str:
     """Several lines: own version, Python, dependencies, licence."""
-    python = f"{platform.python_implementation()} {platform.python_version()} on {sys.platform}"
+    python = f"{sys.implementation.name} {sys.version.split()[0]} on {sys.platform}"
+    installed = _installed()
     lines = [f"vdiskkit {__version__}", f"python   {python}"]
-    lines += [f"with     {name} {_version_of(name)}" for name in DEPENDENCIES]
+    lines += [f"with     {name} {installed.get(_normal(name)) or _version_of(name)}" for name in DEPENDENCIES]
     lines.append(f"licence  {LICENSE}")
     return "\n".join(lines)
 
 
+def _installed() -> dict[str, str]:
+    """Versions by the names of their folders: importing importlib.metadata takes longer than all the rest."""
+    found: dict[str, str] = {}
+    for folder in reversed(sys.path):
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            match = _INSTALLED.fullmatch(name)
+            if match:
+                found[_normal(match[1])] = match[2]
+    return found
+
+
 def _version_of(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:
         return "(not installed)"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
