@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from tests.build.logfile import restart_pages
-from tests.unit.ntfs.volumes import attribute_offset, editor, opened, poke
+from tests.unit.ntfs.volumes import attribute_offset, editor, opened, patch_record, poke
 from vdiskkit.errors import CorruptStructureError
 from vdiskkit.io import BytesSource
 from vdiskkit.ntfs.logfile import LogState, read_log_state
@@ -58,6 +58,20 @@ def test_faults_of_the_volume_record(kind: int, offset: int, layout: str, value:
     volume = editor("basic")
     poke(volume, 3, attribute_offset(volume, 3, kind) + offset, layout, value)
     with pytest.raises(CorruptStructureError, match=message):
+        opened(volume.data).state()
+
+
+def test_volume_information_outside_of_its_record() -> None:
+    volume = editor("basic")
+    at = attribute_offset(volume, 3, 0x70)
+    header = struct.pack("<IIBBHHHQQHHIQQQ", 0x70, 72, 1, 0, 0, 0, 9, 0, 0, 64, 0, 0, 4096, 12, 12)
+
+    def outside(record: bytearray) -> None:
+        record[at : at + 80] = header + b"\x11\x01\x08\0\0\0\0\0" + b"\xff\xff\xff\xff\0\0\0\0"
+        struct.pack_into("<I", record, 24, at + 80)
+
+    patch_record(volume, 3, outside)
+    with pytest.raises(CorruptStructureError, match="no volume information"):
         opened(volume.data).state()
 
 
