@@ -1,0 +1,19 @@
+"""Changing registry hives: values and keys set, added and deleted in place; ``.reg`` text; checks of what was done."""
+
+from vdiskkit.patch.registry.changes import ChangeKind, HiveChange, Touched, ValueData
+from vdiskkit.patch.registry.editor import HiveEditor
+from vdiskkit.patch.registry.encode import encode
+from vdiskkit.patch.registry.logs import LogFormat, LogState, read_log, read_log_sequences
+
+__all__ = [
+    "ChangeKind",
+    "HiveChange",
+    "HiveEditor",
+    "LogFormat",
+    "LogState",
+    "Touched",
+    "ValueData",
+    "encode",
+    "read_log",
+    "read_log_sequences",
+]

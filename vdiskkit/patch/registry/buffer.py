@@ -1,0 +1,161 @@
+"""The editor's own writes, kept in memory until the edit is committed.
+
+An operation that fails half-way then leaves nothing behind: the source below sees either a whole edit or none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import CorruptStructureError, WriteRefusedError
+from vdiskkit.patch.staging import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vdiskkit.location import Location
+    from vdiskkit.patch.staging import WritableSource
+
+__all__ = ["WriteBuffer"]
+
+_PAGE = 4096
+
+
+class WriteBuffer:
+    """Writes over a source that are seen by later reads and handed on by :meth:`flush`.
+
+    Args:
+        source: The hive file.
+        grow: Makes the hive file longer: called with its new size in bytes.
+    """
+
+    def __init__(self, source: WritableSource, grow: Callable[[int], None] | None) -> None:
+        self._source = source
+        self._grow = grow
+        self._size = source.size
+        self._pages: dict[int, bytearray] = {}
+        self._ranges: dict[Phase, list[tuple[int, int]]] = {phase: [] for phase in Phase}
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, growth that is not yet made included."""
+        return self._size
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0."""
+        return self._source.location
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything waits to be handed on."""
+        return any(self._ranges.values())
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``, written ones included.
+
+        Raises:
+            CorruptStructureError: The range reaches outside.
+        """
+        self._check(offset, length)
+        first, last = offset // _PAGE, (offset + length - 1) // _PAGE
+        if first == last:
+            page = self._pages.get(first)
+            if page is not None:
+                at = offset - first * _PAGE
+                return bytes(page[at : at + length])
+        data = bytearray(self._below(offset, length))
+        for number in range(first, last + 1):
+            page = self._pages.get(number)
+            if page is not None:
+                start = number * _PAGE - offset
+                low, high = max(start, 0), min(start + _PAGE, length)
+                data[low:high] = page[low - start : high - start]
+        return bytes(data)
+
+    def write(self, offset: int, data: bytes, phase: Phase) -> None:
+        """Write ``data`` at ``offset``; bytes at its ends that are there already are not written."""
+        old = self.read_at(offset, len(data))
+        if old == data:
+            return
+        low, high = 0, len(data)
+        while old[low] == data[low]:
+            low += 1
+        while old[high - 1] == data[high - 1]:
+            high -= 1
+        self._ranges[phase].append((offset + low, offset + high))
+        at = low
+        while at < high:
+            number, inside = divmod(offset + at, _PAGE)
+            part = min(_PAGE - inside, high - at)
+            self._page(number)[inside : inside + part] = data[at : at + part]
+            at += part
+
+    def extend(self, size: int) -> None:
+        """Make the file longer; the new part reads as zeros.
+
+        Raises:
+            WriteRefusedError: The file cannot grow here.
+        """
+        if size <= self._size:
+            return
+        if self._grow is None:
+            raise WriteRefusedError(
+                f"the hive has no room left for the change, and its file of {self._size} bytes cannot grow here",
+                location=self.location,
+            )
+        self._size = size
+
+    def written(self) -> list[tuple[int, int]]:
+        """Return the ranges (start, end) that wait to be handed on, in any phase, joined."""
+        return _joined([item for ranges in self._ranges.values() for item in ranges])
+
+    def flush(self) -> None:
+        """Hand everything on: growth first, then the writes by phase.
+
+        Raises:
+            WriteRefusedError: The source below refuses.
+        """
+        if self._size > self._source.size and self._grow is not None:
+            self._grow(self._size)
+            if self._source.size < self._size:
+                raise WriteRefusedError(
+                    f"the hive file should have grown to {self._size} bytes, it has {self._source.size}",
+                    location=self.location,
+                )
+        for phase in Phase:
+            for start, end in _joined(self._ranges[phase]):
+                self._source.write_at(start, self.read_at(start, end - start), phase)
+        for ranges in self._ranges.values():
+            ranges.clear()
+        self._pages.clear()
+
+    def _page(self, number: int) -> bytearray:
+        page = self._pages.get(number)
+        if page is None:
+            start = number * _PAGE
+            page = bytearray(self._below(start, min(_PAGE, self._size - start)).ljust(_PAGE, b"\0"))
+            self._pages[number] = page
+        return page
+
+    def _below(self, offset: int, length: int) -> bytes:
+        inside = max(min(length, self._source.size - offset), 0)
+        data = self._source.read_at(offset, inside) if inside else b""
+        return data if inside == length else data + bytes(length - inside)
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self._size:
+            raise CorruptStructureError(
+                f"something points outside the hive: {length} bytes at offset {offset:#x} of {self._size:#x} bytes",
+                location=self.location.at("hive", max(offset, 0)),
+            )
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result

@@ -1,0 +1,226 @@
+"""Cells for the editor: checked reads, allocation near a key, and frees that take effect last.
+
+A new cell is taken from the smallest fitting free cell in the bin of its key, then in bins that are loaded already,
+then in a few bins beside the key's and in the last one, then from a new bin at the end. The hive is never searched as
+a whole.
+
+A cell that the old state of the hive refers to is freed only when the edit is committed, so that its bytes are not used
+for anything new before nothing points to it any more. What a freed cell held is left in it, as Windows leaves it.
+
+Follows the sections "Hive bin" and "Cell" of the "Windows registry file format specification".
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import CorruptStructureError, FormatError, WriteRefusedError
+from vdiskkit.patch.registry.bins import BIN_HEADER, PAGE, Bin, damaged_bin, load_bin, new_bin_header
+from vdiskkit.patch.staging import Phase
+from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
+from vdiskkit.registry.cells import NO_CELL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vdiskkit.location import Location
+    from vdiskkit.patch.registry.buffer import WriteBuffer
+
+__all__ = ["CellStore"]
+
+_SIZE = struct.Struct("<i")
+_BINS_TRIED = 64
+_NEIGHBOURS = 4
+_BINS_SIZE_MAX = 0x7FFFF000
+"""Offsets above have the bit set that marks volatile cells."""
+
+
+class CellStore:
+    """All cells of one hive.
+
+    Args:
+        buffer: The hive file.
+        bins_size: Bytes of hive bins, as the base block says.
+    """
+
+    def __init__(self, buffer: WriteBuffer, bins_size: int) -> None:
+        self._buffer = buffer
+        self.bins_size = bins_size
+        self._by_page: dict[int, Bin] = {}
+        self._recent: dict[int, Bin] = {}
+        self._fresh: set[int] = set()
+        self._doomed: dict[int, None] = {}
+
+    def location(self, offset: int) -> Location:
+        """The address of a cell, as an offset in the hive file."""
+        return self._buffer.location.at("hive", BASE_BLOCK_SIZE + offset)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+    def capacity(self, offset: int, what: str) -> int:
+        """Return how many bytes the used cell at ``offset`` holds.
+
+        Raises:
+            CorruptStructureError: There is no used cell.
+        """
+        if offset == NO_CELL or offset & 7 or offset >= self.bins_size:
+            why = "the pointer is empty" if offset == NO_CELL else f"the offset {offset:#x} is no place for a cell"
+            raise self._error(offset, what, why)
+        size = self._bin_of(offset).sizes.get(offset)
+        if size is None:
+            raise self._error(offset, what, "no cell begins there")
+        if size > 0 or offset in self._doomed:
+            raise self._error(offset, what, "the cell there is free")
+        return -size - 4
+
+    def read(self, offset: int, minimum: int, maximum: int, what: str) -> bytes:
+        """Return the content of a used cell, at most ``maximum`` bytes of it.
+
+        Args:
+            offset: The cell's offset from the start of the hive bins.
+            minimum: Bytes that the cell must hold.
+            maximum: Bytes that are wanted of it.
+            what: What is expected there, for messages.
+
+        Raises:
+            CorruptStructureError: There is no such cell, or it is too small.
+        """
+        room = self.capacity(offset, what)
+        if room < minimum:
+            raise self._error(offset, what, f"the cell there holds {room} bytes and {minimum} are needed")
+        return self._buffer.read_at(BASE_BLOCK_SIZE + offset + 4, min(room, maximum))
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+    def write(self, offset: int, at: int, data: bytes, phase: Phase = Phase.LINK) -> None:
+        """Write ``data`` at position ``at`` of the content of a used cell."""
+        if at + len(data) > self.capacity(offset, "a cell to be changed"):
+            raise self._error(offset, "a cell to be changed", "it is too small")
+        self._buffer.write(BASE_BLOCK_SIZE + offset + 4 + at, data, phase)
+
+    def allocate(self, content: bytes, near: int, spare: int = 0) -> int:
+        """Make a new cell.
+
+        Args:
+            content: What it holds.
+            near: A cell in whose bin it should lie.
+            spare: Further bytes that it should have room for.
+
+        Returns:
+            Its offset.
+
+        Raises:
+            WriteRefusedError: The hive cannot grow.
+        """
+        need = (len(content) + spare + 4 + 7) & ~7
+        found, offset = self._place(need, near)
+        rest = found.take(offset, need)
+        self._recent[found.start] = self._recent.pop(found.start, found)
+        if rest:
+            self._buffer.write(BASE_BLOCK_SIZE + offset + need, _SIZE.pack(rest), Phase.DATA)
+        cell = (_SIZE.pack(-need) + content).ljust(need - spare, b"\0")
+        self._buffer.write(BASE_BLOCK_SIZE + offset, cell, Phase.DATA)
+        self._fresh.add(offset)
+        return offset
+
+    def free(self, offset: int, what: str) -> None:
+        """Give a cell back: at once when it is new in this edit, else when the edit is committed.
+
+        Raises:
+            CorruptStructureError: There is no used cell, or it was given back before: two things share it.
+        """
+        if offset in self._doomed:
+            raise self._error(offset, what, "something else uses the same cell")
+        self.capacity(offset, what)
+        if offset in self._fresh:
+            self._fresh.discard(offset)
+            self._release(offset, Phase.DATA)
+        else:
+            self._doomed[offset] = None
+
+    def settle(self) -> None:
+        """Free all cells that were given back; called when the edit is committed."""
+        for offset in self._doomed:
+            self._release(offset, Phase.RELEASE)
+        self._doomed.clear()
+        self._fresh.clear()
+
+    def bins_between(self, start: int, end: int) -> list[int]:
+        """Return the starts of the loaded bins that overlap a range of the hive file."""
+        pages = range(max(start - BASE_BLOCK_SIZE, 0) // PAGE, max(end - 1 - BASE_BLOCK_SIZE, -1) // PAGE + 1)
+        return sorted({self._by_page[number].start for number in pages if number in self._by_page})
+
+    # -- bins ------------------------------------------------------------------------------------------------------
+    def _release(self, offset: int, phase: Phase) -> None:
+        start, size = self._bin_of(offset).release(offset)
+        self._buffer.write(BASE_BLOCK_SIZE + start, _SIZE.pack(size), phase)
+
+    def _bin_of(self, offset: int) -> Bin:
+        found = self._by_page.get(offset // PAGE)
+        if found is None:
+            found = load_bin(self._buffer.read_at, offset, self.bins_size)
+            if found is None:
+                error = damaged_bin(offset)
+                error.location = self.location(offset)
+                raise error
+            self._remember(found)
+        return found
+
+    def _remember(self, new: Bin) -> None:
+        for number in range(new.start // PAGE, (new.start + new.size) // PAGE):
+            self._by_page[number] = new
+        self._recent[new.start] = new
+
+    def _place(self, need: int, near: int) -> tuple[Bin, int]:
+        home = self._bin_of(near)
+        offset = home.best_fit(need)
+        if offset is not None:
+            return home, offset
+        known = list(islice(reversed(self._recent.values()), _BINS_TRIED))
+        for other in chain(known, self._beside(home)):
+            offset = other.best_fit(need)
+            if offset is not None:
+                return other, offset
+        return self._new_bin(need)
+
+    def _beside(self, home: Bin) -> Iterator[Bin]:
+        """Bins near ``home``, and the last one; damaged ones are left out."""
+        following: Bin | None = home
+        preceding: Bin | None = home
+        for _ in range(_NEIGHBOURS):
+            following = following and self._bin_if_sound(following.start + following.size)
+            preceding = preceding and self._bin_if_sound(preceding.start - 1)
+            yield from (found for found in (following, preceding) if found)
+        last = self._bin_if_sound(self.bins_size - 1)
+        if last:
+            yield last
+
+    def _bin_if_sound(self, offset: int) -> Bin | None:
+        if not 0 <= offset < self.bins_size:
+            return None
+        try:
+            return self._bin_of(offset)
+        except FormatError:
+            return None
+
+    def _new_bin(self, need: int) -> tuple[Bin, int]:
+        start = self.bins_size
+        size = (need + BIN_HEADER + PAGE - 1) // PAGE * PAGE
+        if start + size > _BINS_SIZE_MAX:
+            raise WriteRefusedError("the hive cannot grow beyond 2 GiB", location=self.location(start))
+        self._buffer.extend(BASE_BLOCK_SIZE + start + size)
+        first = start + BIN_HEADER
+        content = new_bin_header(start, size) + _SIZE.pack(size - BIN_HEADER)
+        # Behind the bins the file may hold remnants, so all of the new bin is written.
+        self._buffer.write(BASE_BLOCK_SIZE + start, content.ljust(size, b"\0"), Phase.DATA)
+        self.bins_size += size
+        new = Bin(start, size, {first: size - BIN_HEADER})
+        self._remember(new)
+        return new, first
+
+    def _error(self, offset: int, what: str, why: str) -> CorruptStructureError:
+        return CorruptStructureError(
+            f"{what} cannot be used: {why}",
+            location=self.location(offset),
+            hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+        )
