@@ -14,10 +14,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["DISK_EXTENSIONS", "RAW_EXTENSIONS", "VDiskName", "parse_vdisk_name"]
+__all__ = ["DISK_EXTENSIONS", "JOURNAL_SUFFIX", "RAW_EXTENSIONS", "VDiskName", "parse_vdisk_name"]
 
 DISK_EXTENSIONS = ("vhd", "vhdx", "avhd", "avhdx")
 RAW_EXTENSIONS = ("raw", "img", "dd")
+JOURNAL_SUFFIX = ".vdiskkit-journal"
+"""What the journal of a change that is under way adds to the disk's name."""
 
 _NAME = re.compile(r"(?P<stem>.+?)(?:\.(?P<version>[0-9]{1,5}))?\.(?P<extension>avhdx|avhd|vhdx|vhd)", re.IGNORECASE)
 

@@ -12,6 +12,7 @@ from vdiskkit.io import GuardedSource, PageCache, ReadBudget, SliceSource, Strea
 from vdiskkit.io.paths import open_source
 from vdiskkit.ntfs import NtfsVolume, probe
 from vdiskkit.partition import read_partitions
+from vdiskkit.pending import old_state
 from vdiskkit.windows.image import WindowsImage, find_windows_root
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class VDisk:
         budget: What has been read from files so far, and how much may be.
         file: The bytes of the disk file itself.
         container: The virtual disk in it.
+        pending: What to tell about interrupted changes of the files that were opened; empty without any.
+        parent_dirs: Folders in which parents are looked for besides the disk's own.
+        follow_parent_paths: Whether local paths in parent locators are followed.
     """
 
     def __init__(
@@ -84,7 +88,10 @@ class VDisk:
     ) -> None:
         self.target = target
         self.path = path
+        self.parent_dirs = tuple(parent_dirs)
+        self.follow_parent_paths = follow_parent_paths
         self._chosen = volume
+        self.pending: list[str] = []
         self._opened: list[FileSource] = []
         self._windows: WindowsImage | None = None
         # Bounds that no sane use of this file passes: reading all of it a few times over, and some metadata.
@@ -94,7 +101,7 @@ class VDisk:
             self.file,
             path=path,
             format=format,
-            parent_dirs=tuple(parent_dirs),
+            parent_dirs=self.parent_dirs,
             follow_parent_paths=follow_parent_paths,
             open_source=self._open_parent,
         )
@@ -106,7 +113,9 @@ class VDisk:
         source = open_source(path)
         self._opened.append(source)
         self.budget.grant(4 * source.size, source.size // 512)
-        return GuardedSource(source, self.budget)
+        state = old_state(path, source)
+        self.pending += state.notices
+        return GuardedSource(state.source, self.budget)
 
     @cached_property
     def partitions(self) -> PartitionTable:
@@ -205,13 +214,14 @@ class VDisk:
 
     @cached_property
     def _side_car(self) -> tuple[Pvp | None, str | None]:
+        from vdiskkit.pending import read_old_pvp
         from vdiskkit.pvp import read_pvp
 
         pair = self.pair
         if pair is None or pair.pvp_path is None:
             return None, None
         try:
-            return read_pvp(pair.pvp_path), None
+            return read_old_pvp(self.path or "", pair.pvp_path) or read_pvp(pair.pvp_path), None
         except VDiskError as exc:
             return None, str(exc)
 
@@ -315,8 +325,9 @@ def open_vdisk(
         path = disk_for_sidecar(path)
     source = open_source(path)
     try:
+        state = old_state(path, source)
         disk = VDisk(
-            source,
+            state.source,
             target=path,
             path=path,
             format=format,
@@ -328,6 +339,7 @@ def open_vdisk(
         source.close()
         raise
     disk._opened.append(source)  # noqa: SLF001 - the disk owns what was opened for it
+    disk.pending += state.notices
     return disk
 
 

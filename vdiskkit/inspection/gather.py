@@ -83,6 +83,11 @@ class Inspectable(Protocol):
         """The bytes of the disk file itself."""
         ...
 
+    @property
+    def pending(self) -> Sequence[str]:
+        """What to tell about interrupted changes."""
+        ...
+
     def pvp_problem(self) -> str | None:
         """Why the side-car could not be read, None when it could or does not exist."""
         ...
@@ -102,6 +107,8 @@ def gather(
     log = NoticeLog()
     _add(log, disk.container.notices)
     _add(log, disk.partitions.notices)
+    for interrupted in disk.pending:
+        log.add("journal.pending", interrupted)
     problem = disk.pvp_problem()
     if problem is not None:
         log.add("pvp.unreadable", problem)

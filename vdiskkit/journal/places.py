@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import CorruptStructureError
 from vdiskkit.io.paths import open_source
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, Journal, JournalState, parse_journal
+from vdiskkit.naming import JOURNAL_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["JOURNAL_SUFFIX", "journal_path", "next_undo_path", "read_journal", "read_pending", "undo_paths"]
 
-JOURNAL_SUFFIX = ".vdiskkit-journal"
 _UNDO = ".vdiskkit-undo-"
 _UNDO_LIMIT = 9999
 
