@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from vdiskkit.ntfs.record import MftRecord
     from vdiskkit.ntfs.streams import AttributeSource
 
-__all__ = ["DirectoryIndex", "IndexEntry"]
+__all__ = ["DirectoryIndex", "IndexEntry", "NodeCache"]
 
 NAME = "$I30"
 MAX_DEPTH = 32
-_CACHED_NODES = 64
+_CACHED_NODES = 128
 _COLLATION_FILE_NAME = 1
 _POSIX = 0
 
@@ -61,6 +61,25 @@ class _Node(NamedTuple):
     location: Location
 
 
+class NodeCache:
+    """Index blocks of one volume that were checked already: few, since one look-up needs only a handful."""
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[int, int], _Node] = {}
+
+    def get(self, key: tuple[int, int]) -> _Node | None:
+        """Return the block of a directory's record number and VCN, None when it is not kept."""
+        return self._nodes.get(key)
+
+    def put(self, key: tuple[int, int], node: _Node) -> None:
+        """Keep a block."""
+        if len(self._nodes) >= _CACHED_NODES:
+            self._nodes.clear()
+        self._nodes[key] = node
+
+
 class DirectoryIndex:
     """The index of one directory.
 
@@ -68,6 +87,7 @@ class DirectoryIndex:
         mft: The table that the directory's record comes from.
         record: The directory's base record.
         collation: How names are compared.
+        nodes: Where checked blocks are kept.
         cluster_size: Bytes in a cluster.
         location: The address of the directory.
 
@@ -76,7 +96,13 @@ class DirectoryIndex:
     """
 
     def __init__(
-        self, mft: Mft, record: MftRecord, collation: Collation, cluster_size: int, location: Location
+        self,
+        mft: Mft,
+        record: MftRecord,
+        collation: Collation,
+        nodes: NodeCache,
+        cluster_size: int,
+        location: Location,
     ) -> None:
         self._collation = collation
         self._location = location
@@ -99,7 +125,7 @@ class DirectoryIndex:
         self._root = _parse_node(value, _ROOT.size, len(value), location)
         self._mft, self._record = mft, record
         self._opened: tuple[AttributeSource, AttributeSource] | None = None
-        self._nodes: dict[int, _Node] = {}
+        self._nodes = nodes
 
     def lookup(self, name: str) -> IndexEntry | None:
         """Find a name, whatever its case; where names differ in case only, the exact one wins.
@@ -210,13 +236,12 @@ class DirectoryIndex:
         if vcn in seen:
             raise CorruptStructureError(f"the index tree leads to block {vcn:#x} twice", location=parent)
         seen.add(vcn)
-        node = self._nodes.get(vcn)
+        key = self._record.number, vcn
+        node = self._nodes.get(key)
         if node is None:
             node = self._read_node(vcn, damaged)
-            if len(self._nodes) >= _CACHED_NODES:
-                self._nodes.clear()
             if node.entries and node.entries[-1][1] is None:  # whole: it has its end entry
-                self._nodes[vcn] = node
+                self._nodes.put(key, node)
         return node
 
     def _read_node(self, vcn: int, damaged: Callable[[FormatError], None] | None) -> _Node:

@@ -16,7 +16,7 @@ from vdiskkit.ntfs.attributes import MOUNT_POINT, SYMLINK, parse_file_name
 from vdiskkit.ntfs.boot import BOOT_SIZE, parse_boot_sector
 from vdiskkit.ntfs.collation import Collation
 from vdiskkit.ntfs.file import DOS_NAMESPACE, DirectoryEntry, NtfsFile
-from vdiskkit.ntfs.index import DirectoryIndex
+from vdiskkit.ntfs.index import DirectoryIndex, NodeCache
 from vdiskkit.ntfs.mft import Mft
 from vdiskkit.ntfs.paths import VolumePath, join_path, link_parts, split_path
 from vdiskkit.ntfs.record import DATA, FILE_NAME, REPARSE_POINT, FileReference
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vdiskkit.ntfs.attributes import FileName
     from vdiskkit.ntfs.boot import BootSector
     from vdiskkit.ntfs.facts import VolumeFacts
+    from vdiskkit.ntfs.index import IndexEntry
     from vdiskkit.ntfs.record import MftRecord
     from vdiskkit.ntfs.state import VolumeState
 
@@ -69,6 +70,7 @@ class NtfsVolume:
         self.drive_letter = drive_letter.rstrip(":").upper()
         self._notices: dict[tuple[str, Location | None], VolumeNotice] = {}
         self._indexes: dict[int, DirectoryIndex] = {}
+        self._nodes: NodeCache = NodeCache()
         self._state: VolumeState | None = None
         self._free: int | None = None
         if source.size < BOOT_SIZE:
@@ -135,7 +137,7 @@ class NtfsVolume:
     @property
     def root(self) -> NtfsFile:
         """The root directory."""
-        return self._file(self._root_record(), (), "")
+        return self._file(self._root_record(), "\\", "")
 
     def lookup(self, path: str, *, follow: bool = True) -> NtfsFile:
         r"""Find a file or directory.
@@ -151,7 +153,7 @@ class NtfsVolume:
         """
         wanted = split_path(path)
         record, parts = self._resolve(wanted, path, follow=follow)
-        file = self._file(record, parts, wanted.stream)
+        file = self._file(record, join_path(parts), wanted.stream)
         if wanted.stream and not file.has_stream(wanted.stream):
             raise self._missing(path, f"the file has no stream {wanted.stream}")
         return file
@@ -175,7 +177,7 @@ class NtfsVolume:
             CorruptStructureError: The reference leads to a deleted or reused record.
         """
         record = self._referenced(reference, key, path)
-        return self._file(record, split_path(path).parts, "")
+        return self._file(record, path, "")
 
     def listdir(self, directory: NtfsFile | str = "\\", *, verify: bool = True) -> Iterator[DirectoryEntry]:
         """Yield the files of a directory in the order of NTFS, each hard link once, DOS names folded in.
@@ -196,23 +198,23 @@ class NtfsVolume:
         if not directory.is_directory:
             raise FileMissingError(f"{directory.path} is a file, not a directory", location=directory.location)
         index = self._index(self.mft.record(directory.record_number), directory.path)
-        entries = list(index.entries(self._damaged))
-        short_names = {entry.reference: entry.key.name for entry in entries if entry.key.namespace == DOS_NAMESPACE}
-        long_names = {entry.reference for entry in entries if entry.key.namespace != DOS_NAMESPACE}
-        prefix = "" if directory.path == "\\" else directory.path + "\\"
-        for entry in entries:
-            if entry.key.namespace == DOS_NAMESPACE and entry.reference in long_names:
-                continue
-            if entry.reference.number == _ROOT and entry.key.name == ".":
-                continue  # the root directory lists itself
-            path = prefix + entry.key.name
-            if verify:
-                try:
-                    self._referenced(entry.reference, entry.key, path)
-                except FormatError as fault:
-                    self.notice("ntfs.stale_entry", fault.message, self.location.at("file", path))
-                    continue
-            yield DirectoryEntry(self, entry, short_names.get(entry.reference), path)
+        # Two walks over blocks that stay in the cache, so that a directory of any size needs little memory.
+        short_names = {
+            entry.reference: entry.key.name
+            for entry in index.entries(self._damaged)
+            if entry.key.namespace == DOS_NAMESPACE
+        }
+        matched: set[FileReference] = set()
+        for entry in index.entries(self._damaged):
+            if entry.key.namespace != DOS_NAMESPACE:
+                short_name = short_names.get(entry.reference)
+                if short_name is not None:
+                    matched.add(entry.reference)
+                yield from self._entry(directory, entry, short_name, verify=verify)
+        if len(matched) < len(short_names):
+            for entry in index.entries(self._damaged):
+                if entry.key.namespace == DOS_NAMESPACE and entry.reference not in matched:
+                    yield from self._entry(directory, entry, None, verify=verify)
 
     def paths(self, file: NtfsFile) -> tuple[str, ...]:
         """Return the paths of all hard links of a file, DOS names left out.
@@ -228,6 +230,21 @@ class NtfsVolume:
             except FormatError as fault:
                 self.notice("ntfs.parent_damaged", f"a link of {file.path} is lost: {fault.message}", fault.location)
         return tuple(sorted(found))
+
+    def _entry(
+        self, directory: NtfsFile, entry: IndexEntry, short_name: str | None, *, verify: bool
+    ) -> Iterator[DirectoryEntry]:
+        name = entry.key.name
+        if entry.reference.number == _ROOT and name == ".":
+            return  # the root directory lists itself
+        path = name if directory.path == "\\" else f"{directory.path}\\{name}"
+        if verify:
+            try:
+                self._referenced(entry.reference, entry.key, path)
+            except FormatError as fault:
+                self.notice("ntfs.stale_entry", fault.message, self.location.at("file", path))
+                return
+        yield DirectoryEntry(self, entry, short_name, path)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -278,7 +295,7 @@ class NtfsVolume:
         """Return the components from the root that a link leads to, None when the record is no link."""
         if next(self.mft.attributes(record, REPARSE_POINT), None) is None:
             return None
-        file = self._file(record, here, "")
+        file = self._file(record, join_path(here), "")
         reparse = file.reparse
         if reparse is None or reparse.tag not in (SYMLINK, MOUNT_POINT) or reparse.target is None:
             return None
@@ -336,14 +353,13 @@ class NtfsVolume:
         index = self._indexes.get(record.number)
         if index is None:
             where = self.location.at("file", path)
-            index = DirectoryIndex(self.mft, record, self.collation, self.boot.cluster_size, where)
+            index = DirectoryIndex(self.mft, record, self.collation, self._nodes, self.boot.cluster_size, where)
             if len(self._indexes) >= _CACHED_INDEXES:
                 self._indexes.clear()
             self._indexes[record.number] = index
         return index
 
-    def _file(self, record: MftRecord, parts: tuple[str, ...], stream: str) -> NtfsFile:
-        path = join_path(parts)
+    def _file(self, record: MftRecord, path: str, stream: str) -> NtfsFile:
         return NtfsFile(self, record, path, stream, self.location.at("file", path))
 
     def _open_upcase(self) -> ByteSource:

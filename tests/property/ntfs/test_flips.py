@@ -9,7 +9,7 @@ import pytest
 from tests.unit.ntfs.volumes import MIB, editor, index_block, opened
 from vdiskkit.errors import VDiskError
 
-ROUNDS = 150
+ROUNDS = 100
 PATHS = (
     "Windows\\System32\\config\\SOFTWARE",
     "sparse.bin",

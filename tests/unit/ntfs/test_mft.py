@@ -198,6 +198,9 @@ def split_table(volume: VolumeEditor, holder: int) -> None:
     body = bytes(record[: data.offset])
     new = bytearray(body[:names] + listed + body[names:] + bytes(base) + bitmap)
     struct.pack_into("<I", new, 24, len(new))
+    struct.pack_into("<H", new, 40, 91)  # next instance
+    bits, _ = next(volume.record_runs(record, volume.find(record, 0xB0)))
+    volume.data[bits + holder // 8] |= 1 << holder % 8
     extension = bytearray(record[:0x38] + rest + b"\xff\xff\xff\xff\0\0\0\0")
     struct.pack_into("<HHHH", extension, 16, 1, 0, 0x38, 1)
     struct.pack_into("<IIQ", extension, 24, len(extension), 1024, 1 << 48)

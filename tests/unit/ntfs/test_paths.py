@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.unit.ntfs.volumes import editor, image, opened
+from tests.unit.ntfs.volumes import editor, image, opened, poke
 from vdiskkit.errors import CorruptStructureError, FileMissingError, UnsupportedFeatureError
 from vdiskkit.io import BytesSource
 from vdiskkit.ntfs import NtfsVolume
 from vdiskkit.ntfs.paths import VolumePath, join_path, link_parts, split_path
+
+if TYPE_CHECKING:
+    from tests.build.volume_edit import VolumeEditor
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,37 @@ def test_dos_names() -> None:
     assert entries["A Long Name.configuration"].short_name == "ALONGN~1.CON"
     assert entries["resident.txt"].short_name is None
     assert "PROGRA~1" not in entries
+
+
+def set_namespace(volume: VolumeEditor, path: str, namespace: int) -> None:
+    number = volume.number(path)
+    record = volume.record(number)
+    start, _, _, name = next(volume.names(record))
+    for node, entry in volume.entries(number, bytes(record[start : start + 8]), name.encode("utf-16-le")):
+        node[entry + 16 + 65] = namespace
+    poke(volume, number, start + 65, "<B", namespace)
+
+
+def test_a_dos_name_without_long_name_is_listed() -> None:
+    volume = editor("basic")
+    set_namespace(volume, "plain.bin", 2)
+    image = opened(volume.data)
+    entries = [entry.name for entry in image.listdir()]
+    assert entries.count("plain.bin") == 1
+    assert image.lookup("PLAIN.BIN").path == "plain.bin"
+
+
+def test_names_that_look_like_paths() -> None:
+    """The POSIX namespace allows them; they are listed and opened by their directory entry."""
+    volume = editor("basic")
+    volume.rename("streams\\host.txt", "ho:t\\txt")
+    image = opened(volume.data)
+    (entry,) = image.listdir("streams")
+    assert entry.name == "ho:t\\txt"
+    assert entry.path == "streams\\ho:t\\txt"
+    assert entry.open().open().read_at(0, 3) == b"the"
+    assert entry.open().path == entry.path
+    assert image.find(entry.path) is None
 
 
 def test_hard_links() -> None:
