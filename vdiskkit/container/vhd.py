@@ -184,6 +184,36 @@ class BlockVhd(VhdDisk):
         )
         return ParentLink(header.parent_name, uuid_text(header.parent_unique_id), header.parent_timestamp, locators, ())
 
+    @property
+    def blocks_end(self) -> int:
+        """First byte behind the last block in the file; 0 when there is none."""
+        last = max(filter(UNALLOCATED.__ne__, self._entries), default=None)
+        return 0 if last is None else last * SECTOR_SIZE + self._bitmap_size + self.block_size
+
+    def block_offset(self, block: int) -> int | None:
+        """Return where a block begins in the file, its sector bitmap first; None when it is not there."""
+        entry = self._entries[block]
+        return None if entry == UNALLOCATED else entry * SECTOR_SIZE
+
+    def sector_bitmap(self, block: int) -> bytes:
+        """Return the sector bitmap of a block that is in the file.
+
+        Raises:
+            SourceError: The operating system could not read.
+        """
+        return self._bitmap(block)
+
+    def reread_block(self, block: int) -> None:
+        """Read a block's table entry again and forget its bitmap: the source under this disk has changed there.
+
+        Raises:
+            SourceError: The operating system could not read.
+        """
+        (entry,) = parse_table(self.source.read_at(self.header.table_offset + block * 4, 4))
+        self.allocated_blocks += (entry != UNALLOCATED) - (self._entries[block] != UNALLOCATED)
+        self._entries[block] = entry
+        self._bitmaps.pop(block, None)
+
     def _extents(self, offset: int, length: int) -> Iterator[Extent]:
         block_size, entries = self.block_size, self._entries
         absent = ExtentKind.PARENT if self.differencing else ExtentKind.ZERO

@@ -1,0 +1,140 @@
+"""Random edits against a naive model: what is read afterwards is what was written, and the hive is sound."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.build.hive import HiveBuilder
+from tests.unit.patch.registry.model import NOW, Node, flat, flat_by_dissect, judge, load_model
+from vdiskkit.io import BytesSource
+from vdiskkit.patch.registry import HiveEditor
+from vdiskkit.patch.staging import StagedFile
+from vdiskkit.registry import Hive
+from vdiskkit.registry.upcase import upcase
+
+letters = st.sampled_from([*"aAbBzZ_09-{. ", "ä", "Ä", "ß", "ı", "µ", "ÿ", "Ÿ", "Ω", "ω", "日", "\U00010428", "\ud801"])
+names = st.text(letters, min_size=1, max_size=8) | st.text(letters, min_size=40, max_size=60)
+sizes = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 12, 13, 60, 200, 3000, 4060, 5000, 16343, 16344, 16345, 32688, 32689])
+datas = st.builds(lambda size, byte: bytes([byte]) * size, sizes, st.integers(0, 255))
+kinds = st.integers(0, 12) | st.just(0xFFFF0012)
+
+
+class Edits(RuleBasedStateMachine):
+    minor = 5
+    lists: str | None = None
+
+    @initialize(limit=st.sampled_from([2, 3, 7, 507]), keys=st.integers(0, 40), slack=st.sampled_from([None, 40960]))
+    def start(self, limit: int, keys: int, slack: int | None) -> None:
+        builder = HiveBuilder(minor=self.minor, lists=self.lists, leaf_limit=limit, file_size=slack)
+        builder.dword("Microsoft", "SkipRearm", 0)
+        for number in range(keys):
+            builder.key(rf"Many\K{number * 7919 % 100:02}").set("v", 3, bytes(number))
+        data = builder.build()
+        if slack:
+            end = 4096 + struct.unpack_from("<I", data, 40)[0]
+            data = data[:end] + b"\xaa" * (len(data) - end)
+        self.model = load_model(data)
+        self.staged = StagedFile(BytesSource(data))
+        self.sequence = 187
+        self.open()
+
+    def open(self) -> None:
+        self.editor = HiveEditor(self.staged, name="TEST", now=NOW, grow=self.staged.extend)
+
+    def pick(self, choice: int) -> tuple[str, Node]:
+        found = list(self.model.walk())
+        path, node = found[choice % len(found)]
+        return "\\".join(path), node
+
+    @rule(choice=st.integers(0, 10**6), new=st.none() | names, name=st.just("") | names, kind=kinds, data=datas)
+    def set_value(self, choice: int, new: str | None, name: str, kind: int, data: bytes) -> None:
+        path, node = self.pick(choice)
+        if new is not None:
+            path, node = f"{path}\\{new}", node.child(new)
+        old = node.values.get(upcase(name))
+        node.values[upcase(name)] = (old[0] if old else name, kind, data)
+        change = self.editor.set_value(path, name, kind, data, create_keys=True)
+        assert (change is None) == (old is not None and old[1:] == (kind, data))
+
+    @rule(choice=st.integers(0, 10**6), which=st.integers(0, 10**6), data=datas, kind=kinds, delete=st.booleans())
+    def change_value(self, choice: int, which: int, data: bytes, kind: int, delete: bool) -> None:
+        path, node = self.pick(choice)
+        if not node.values:
+            return
+        folded = list(node.values)[which % len(node.values)]
+        name, old_kind, old_data = node.values[folded]
+        if delete:
+            del node.values[folded]
+            change: Any = self.editor.delete_value(path, name.swapcase() if name.isascii() else name)
+        else:
+            node.values[folded] = (name, kind, data)
+            change = self.editor.set_value(path, name, kind, data)
+        if change is not None:
+            assert change.before == (old_kind, old_data)
+
+    @rule(choice=st.integers(0, 10**6), new=st.lists(names, min_size=1, max_size=6))
+    def create_keys(self, choice: int, new: list[str]) -> None:
+        path, node = self.pick(choice)
+        for name in new:
+            existed = upcase(name) in node.children
+            node.child(name)
+            assert bool(self.editor.create_key(f"{path}\\{name}")) is not existed
+
+    @rule(choice=st.integers(0, 10**6))
+    def delete_key(self, choice: int) -> None:
+        path, node = self.pick(choice)
+        if not path:
+            return
+        parent = self.model
+        *above, name = path.split("\\")
+        for part in above:
+            parent = parent.children[upcase(part)]
+        del parent.children[upcase(name)]
+        change = self.editor.delete_key(path)
+        assert change.keys == len(list(node.walk()))
+
+    @precondition(lambda self: self.editor.changes)
+    @rule(again=st.booleans())
+    def commit(self, again: bool) -> None:
+        sequence = self.editor.commit([self.sequence + 3])
+        if sequence is not None:
+            self.sequence += 4
+            assert sequence == self.sequence
+        self.check()
+        if again:
+            self.open()
+
+    def check(self) -> None:
+        data = self.staged.read_at(0, self.staged.size)
+        assert flat(data) == self.model.flat()
+        if self.minor != 4:  # dissect knows big data from 1.5 on only
+            assert flat_by_dissect(data) == self.model.flat()
+        judge(data, self.editor.touched)
+        assert Hive(BytesSource(data)).base_block.sequence_1 == self.sequence
+
+    @invariant()
+    def nothing_is_written_before_commit(self) -> None:
+        if hasattr(self, "editor") and not self.editor.changes:
+            assert self.staged.changes() == [] or self.sequence > 187
+
+    def teardown(self) -> None:
+        if hasattr(self, "editor"):
+            self.commit(again=False)
+
+
+@pytest.mark.parametrize(
+    ("minor", "lists"), [(3, None), (3, "li"), (4, None), (5, None), (5, "lf"), (5, "li")], ids=str
+)
+def test_edits(minor: int, lists: str | None) -> None:
+    machine = type("Machine", (Edits,), {"minor": minor, "lists": lists})
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    machine.TestCase.settings = settings(  # type: ignore[attr-defined]
+        max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=checks
+    )
+    machine.TestCase().runTest()  # type: ignore[attr-defined]

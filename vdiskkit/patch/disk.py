@@ -1,0 +1,195 @@
+"""Writing to a virtual disk: what is written there is staged as writes to the container's file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from vdiskkit.container import open_container
+from vdiskkit.container.vhd import BlockVhd
+from vdiskkit.io.paths import open_source as open_path
+from vdiskkit.io.source import check_range
+from vdiskkit.patch.container.blocks import BlockWriter
+from vdiskkit.patch.container.refusals import refuse_unsafe
+from vdiskkit.patch.staging import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vdiskkit.container import VirtualDisk
+    from vdiskkit.io import ByteSource
+    from vdiskkit.location import Location
+    from vdiskkit.patch.container.blocks import BlockAllocation
+    from vdiskkit.patch.staging import StagedFile, WritableSource
+
+__all__ = ["WritableDisk", "WritableSlice", "open_writable"]
+
+
+class _Writer(Protocol):
+    """What a container kind has to do for writes. The range has been checked by then."""
+
+    allocations: list[BlockAllocation]
+
+    def write(self, offset: int, data: bytes, phase: Phase) -> None: ...
+
+    def is_allocated(self, offset: int, length: int) -> bool: ...
+
+
+class _FlatWriter:
+    """Fixed VHDs and raw images: the disk byte by byte from the start of the file."""
+
+    def __init__(self, staged: StagedFile) -> None:
+        self._staged = staged
+        self.allocations: list[BlockAllocation] = []
+
+    def write(self, offset: int, data: bytes, phase: Phase) -> None:
+        self._staged.write_at(offset, data, max(phase, Phase.DATA))
+
+    def is_allocated(self, offset: int, length: int) -> bool:  # noqa: ARG002 - the same for every range
+        return True
+
+
+class WritableDisk:
+    """A virtual disk whose writes are staged; see :class:`~vdiskkit.patch.staging.WritableSource`.
+
+    Parents of a differencing disk are only read.
+
+    Args:
+        container: The disk, opened over ``staged`` itself, so that it reads what was written.
+        staged: The overlay over its file.
+
+    Raises:
+        WriteRefusedError: The container has a shape that is not written to; the message says which.
+        SourceError: The operating system could not read.
+    """
+
+    def __init__(self, container: VirtualDisk, staged: StagedFile) -> None:
+        if container.source is not staged:
+            raise ValueError("the container must be opened over the staged file itself, without a cache between")
+        refuse_unsafe(container, staged)
+        self.container = container
+        self.staged = staged
+        self._writer: _Writer = (
+            BlockWriter(container, staged) if isinstance(container, BlockVhd) else _FlatWriter(staged)
+        )
+
+    @property
+    def size(self) -> int:
+        """Virtual size in bytes."""
+        return self.container.size
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0 of the virtual disk."""
+        return self.container.location
+
+    @property
+    def allocations(self) -> Sequence[BlockAllocation]:
+        """The blocks that were added to the file, in that order."""
+        return tuple(self._writer.allocations)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes of the virtual disk, written ones included.
+
+        Raises:
+            CorruptStructureError: The range reaches outside the disk.
+            SourceError: The operating system could not read.
+        """
+        return self.container.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
+        """Stage a write to the virtual disk.
+
+        Raises:
+            CorruptStructureError: The range reaches outside the disk.
+            WriteRefusedError: A block would have to be added, and there is no room for it.
+            SourceError: The operating system could not read.
+        """
+        self.container.check_range(offset, len(data))
+        self._writer.write(offset, data, phase)
+
+    def is_allocated(self, offset: int, length: int) -> bool:
+        """Whether a range can be written without adding blocks to the file.
+
+        Raises:
+            CorruptStructureError: The range reaches outside the disk.
+        """
+        self.container.check_range(offset, length)
+        return self._writer.is_allocated(offset, length)
+
+    def close(self) -> None:
+        """Close the parents' files; the disk's own file stays the caller's."""
+        self.container.close()
+
+
+def open_writable(
+    staged: StagedFile,
+    *,
+    path: str | None,
+    format: str | None = None,  # noqa: A002 - as in open_container
+    parent_dirs: Sequence[str] = (),
+    follow_parent_paths: bool = False,
+    open_source: Callable[[str], ByteSource] = open_path,
+) -> WritableDisk:
+    """Open the disk in a staged file for writing; arguments as for :func:`~vdiskkit.container.open_container`.
+
+    Raises:
+        WriteRefusedError: The container has a shape that is not written to; the message says which.
+        FormatError: The file is no disk, or it is damaged.
+        ChainError: Its chain of parents does not hold.
+        SourceError: The operating system could not read.
+        UsageError: ``format`` is no format.
+    """
+    container = open_container(
+        staged,
+        path=path,
+        format=format,
+        parent_dirs=parent_dirs,
+        follow_parent_paths=follow_parent_paths,
+        open_source=open_source,
+    )
+    try:
+        return WritableDisk(container, staged)
+    except BaseException:
+        container.close()
+        raise
+
+
+class WritableSlice:
+    """A contiguous part of a writable source, such as a partition of a disk.
+
+    Args:
+        source: The whole.
+        offset: First byte of the part.
+        size: Bytes.
+        location: Address of its byte 0; made from the whole's when None.
+
+    Raises:
+        CorruptStructureError: The part reaches outside the whole.
+    """
+
+    def __init__(self, source: WritableSource, offset: int, size: int, location: Location | None = None) -> None:
+        check_range(source, offset, size)
+        self._source = source
+        self._offset = offset
+        self._size = size
+        self._location = location or source.location.at("byte", offset)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return self._size
+
+    @property
+    def location(self) -> Location:
+        """The address of byte 0."""
+        return self._location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes; see :class:`~vdiskkit.patch.staging.WritableSource`."""
+        check_range(self, offset, length)
+        return self._source.read_at(self._offset + offset, length)
+
+    def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
+        """Stage a write; see :class:`~vdiskkit.patch.staging.WritableSource`."""
+        check_range(self, offset, len(data))
+        self._source.write_at(self._offset + offset, data, phase)
