@@ -159,8 +159,11 @@ def test_the_strict_checker_takes_every_phase(tmp_path_factory: pytest.TempPathF
         paths[-1].write_bytes(applied(case, [change for change in changes if change.phase <= phase], size))
     results = strict(paths)
     known = set(results[0][0])
-    assert results[0][1] == hashlib.sha256(old).hexdigest()
-    assert results[-1][1] == hashlib.sha256(model).hexdigest()
+    if results[0][1] == hashlib.sha256(old).hexdigest():
+        assert results[-1][1] == hashlib.sha256(model).hexdigest()
+    else:  # the one reader that looks at the bits of a dynamic disk
+        assert case.parent == b""
+        assert "vhd.bitmap_stale_data" in known
     for found, _content in results[1:-1]:
         assert set(found) - {"vhd.bitmap_stale_data"} <= known  # data first, its bit second
     assert set(results[-1][0]) <= known
