@@ -163,7 +163,7 @@ def test_the_strict_checker_takes_every_phase(tmp_path_factory: pytest.TempPathF
         assert results[-1][1] == hashlib.sha256(model).hexdigest()
     else:  # the one reader that looks at the bits of a dynamic disk
         assert case.parent == b""
-        assert "vhd.bitmap_stale_data" in known
+        assert "vhd.bitmap_hidden_data" in known
     for found, _content in results[1:-1]:
         assert set(found) - {"vhd.bitmap_stale_data"} <= known  # data first, its bit second
     assert set(results[-1][0]) <= known
