@@ -1,0 +1,183 @@
+"""The clusters of a volume: finding free ones, claiming and releasing them in $Bitmap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import WriteRefusedError
+from vdiskkit.ntfs.record import DATA
+from vdiskkit.patch.ntfs.bitmap import Bitmap
+from vdiskkit.patch.ntfs.content import AttributeContent
+from vdiskkit.patch.ntfs.mapping import extents
+from vdiskkit.patch.ntfs.records import FileRecords
+from vdiskkit.patch.staging import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from vdiskkit.patch.ntfs.records import RecordStore
+
+__all__ = ["ClusterSpace"]
+
+_BITMAP_RECORD = 6
+_SYSTEM_RECORDS = range(11)
+_BAD_CLUSTERS = 8
+_MAX_PIECES = 64
+_PROBES = 4096  # how often one search asks whether clusters are preferred
+
+
+class ClusterSpace:
+    """Free and used clusters.
+
+    Args:
+        store: The records of the volume.
+        prefer: Tells whether a range of the volume (offset, length in bytes) is a good place for new clusters, such as
+            one that the container has already allocated.
+
+    Raises:
+        WriteRefusedError: $Bitmap is too short for the volume.
+        CorruptStructureError: $Bitmap is damaged.
+    """
+
+    def __init__(self, store: RecordStore, prefer: Callable[[int, int], bool] | None = None) -> None:
+        self._store = store
+        self._prefer = prefer
+        self._cluster_size = store.boot.cluster_size
+        content = AttributeContent.of(store, FileRecords(store, _BITMAP_RECORD), DATA)
+        if content is None:
+            raise WriteRefusedError("$Bitmap has no content", location=store.where(_BITMAP_RECORD))
+        self._bitmap = Bitmap(content, store.boot.total_clusters, "$Bitmap")
+
+    def check_owned(self, owned: Sequence[tuple[int, int]], what: str) -> None:
+        """Check that clusters which are to be released are marked as used, and are not those of NTFS itself.
+
+        Args:
+            owned: (first cluster, number of clusters), by position.
+            what: Whose they are, for the message.
+
+        Raises:
+            WriteRefusedError: They are not.
+        """
+        for first, count in owned:
+            if not self._bitmap.all_are(first, count, used=True):
+                raise _shared(f"$Bitmap says that clusters {first:#x} to {first + count - 1:#x} of {what} are free")
+        end = 0
+        for first, count in owned:
+            if first < end:
+                raise _shared(f"two runs of {what} share cluster {first:#x}")
+            end = first + count
+        for first, count, number in self._system_extents():
+            for own, size in owned:
+                if own < first + count and first < own + size:
+                    raise _shared(f"cluster {max(own, first):#x} belongs to {what} and to MFT record {number}")
+
+    def release(self, owned: Sequence[tuple[int, int]]) -> None:
+        """Mark clusters as free, last of all."""
+        for first, count in owned:
+            self._bitmap.put(first, count, used=False)
+        self._bitmap.flush(Phase.RELEASE)
+
+    def claim(self, chosen: Sequence[tuple[int, int]]) -> None:
+        """Mark clusters as used."""
+        for first, count in chosen:
+            self._bitmap.put(first, count, used=True)
+        self._bitmap.flush(Phase.CLAIM)
+
+    def choose(self, clusters: int, behind: int | None) -> list[tuple[int, int]]:
+        """Choose free clusters; nothing is claimed yet.
+
+        Right behind ``behind`` first, because the runlist stays as long as it is; then a whole preferred range, then
+        any whole range, then several.
+
+        Args:
+            clusters: How many.
+            behind: The cluster after the last one that the stream has.
+
+        Returns:
+            (first cluster, number of clusters), in the order of the stream.
+
+        Raises:
+            WriteRefusedError: The volume is full, or its free clusters are too scattered.
+        """
+        chosen: list[tuple[int, int]] = []
+        if behind is not None:
+            follows = self._free_from(behind, clusters)
+            if follows:
+                chosen.append((behind, follows))
+                clusters -= follows
+        if clusters:
+            chosen += self._search(clusters, chosen, behind or 0)
+        return chosen
+
+    def _free_from(self, first: int, wanted: int) -> int:
+        end = min(first + wanted, self._bitmap.bits)
+        found = next(self._bitmap.free_runs(first, end), None) if first < end else None
+        return found[1] if found and found[0] == first else 0
+
+    def _search(self, clusters: int, taken: list[tuple[int, int]], near: int) -> list[tuple[int, int]]:
+        best: tuple[int, int] | None = None
+        scattered: list[tuple[int, int]] = []
+        probes = _PROBES
+        for first, count in self._free_around(near, taken):
+            if count >= clusters:
+                if self._prefer is None:
+                    return [(first, clusters)]
+                best = best or (first, clusters)
+                step = max(clusters, 1)
+                for start in range(first, first + count - clusters + 1, step):
+                    if not probes:
+                        return [best]
+                    probes -= 1
+                    if self._prefer(start * self._cluster_size, clusters * self._cluster_size):
+                        return [(start, clusters)]
+            elif best is None:
+                scattered.append((first, count))
+        if best is not None:
+            return [best]
+        return self._several(clusters, scattered)
+
+    def _several(self, clusters: int, scattered: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        chosen = []
+        for first, count in sorted(scattered, key=lambda run: -run[1])[:_MAX_PIECES]:
+            part = min(count, clusters)
+            chosen.append((first, part))
+            clusters -= part
+            if not clusters:
+                return chosen
+        free = sum(count for _, count in scattered)
+        why = "its free clusters are too scattered" if free >= clusters else "it is full"
+        raise WriteRefusedError(
+            f"the volume has no room for {clusters} more clusters: {why}",
+            location=self._store.location,
+            hint="free some space inside Windows",
+        )
+
+    def _free_around(self, near: int, taken: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        near = min(near, self._bitmap.bits)
+        for start, end in ((near, self._bitmap.bits), (0, near)):
+            for first, count in self._bitmap.free_runs(start, end):
+                begin, stop = first, first + count
+                for other, size in taken:
+                    if begin <= other < stop:  # only what follows the stream can have been taken
+                        begin = other + size
+                if begin < stop:
+                    yield begin, stop - begin
+
+    def _system_extents(self) -> list[tuple[int, int, int]]:
+        found = []
+        for number in _SYSTEM_RECORDS:
+            if number == _BAD_CLUSTERS or not self._store.parsed(number).in_use:
+                continue
+            records = FileRecords(self._store, number)
+            for held in records.attributes:
+                if not held.attribute.resident and held.attribute.lowest_vcn == 0:
+                    parts = records.find(held.attribute.type, held.attribute.name)
+                    runs = self._store.runs_of(parts)
+                    found += [(first, count, number) for first, count in extents(runs)]
+        return found
+
+
+def _shared(why: str) -> WriteRefusedError:
+    return WriteRefusedError(
+        f"clusters cannot be released safely: {why}", hint="the volume is damaged: run chkdsk on it inside Windows"
+    )
