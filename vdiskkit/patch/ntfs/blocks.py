@@ -123,9 +123,17 @@ class IndexBlocks:
         self._bits |= 1 << number
         return number * self.block_size // self._unit
 
+    def number_of(self, vcn: int) -> int:
+        """Return the number of the block at a VCN, which is that of its bit."""
+        return vcn * self._unit // self.block_size
+
+    def used_blocks(self) -> set[int]:
+        """Return the numbers of the blocks that the bitmap marks as used, as far as there are blocks."""
+        return {number for number in range(self._count) if self._bits >> number & 1}
+
     def free(self, vcn: int) -> None:
         """Give a block back."""
-        self._bits &= ~(1 << (vcn * self._unit // self.block_size))
+        self._bits &= ~(1 << self.number_of(vcn))
 
     def flush(self, nodes: Iterable[Node]) -> None:
         """Write changed nodes and the bitmap.

@@ -106,6 +106,10 @@ class RecordStore:
         if number < self._mirrored:
             self._write(self._mirror_runs, number, block, phase)
 
+    def mirror_equals(self, number: int) -> bool:
+        """Whether one of the first records equals its copy in $MFTMirr."""
+        return self._read(number) == self._bytes(self._mirror_runs, number)
+
     def attributes(self, number: int) -> list[HeldAttribute]:
         """Return the attributes of one record with their places.
 
@@ -145,13 +149,15 @@ class RecordStore:
         return runs
 
     def _read(self, number: int) -> bytes:
-        size = self.record_size
         if not 0 <= number < self._count:
             raise CorruptStructureError(
                 f"a reference leads to MFT record {number}, the table ends at {self._count}",
                 location=self.where(number),
             )
-        found = pieces(self._runs, self.boot.cluster_size, number * size, size)
+        return self._bytes(self._runs, number)
+
+    def _bytes(self, runs: Sequence[Run], number: int) -> bytes:
+        found = pieces(runs, self.boot.cluster_size, number * self.record_size, self.record_size)
         return b"".join(self.source.read_at(place or 0, length) for place, length in found)
 
     def _write(self, runs: Sequence[Run], number: int, block: bytes, phase: Phase) -> None:

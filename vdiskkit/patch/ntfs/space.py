@@ -48,6 +48,10 @@ class ClusterSpace:
             raise WriteRefusedError("$Bitmap has no content", location=store.where(_BITMAP_RECORD))
         self._bitmap = Bitmap(content, store.boot.total_clusters, "$Bitmap")
 
+    def all_are(self, first: int, count: int, *, used: bool) -> bool:
+        """Whether ``count`` clusters from ``first`` are all used, or all free."""
+        return self._bitmap.all_are(first, count, used=used)
+
     def check_owned(self, owned: Sequence[tuple[int, int]], what: str) -> None:
         """Check that clusters which are to be released are marked as used, and are not those of NTFS itself.
 
