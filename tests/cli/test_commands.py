@@ -321,3 +321,30 @@ def test_pvp_show_of_several(run: Callable[..., Outcome]) -> None:
     assert document["disks"][0]["result"]["path"] == str(SAMPLES / "win7-kms.pvp")
     latest = run("pvp", "show", DESK, "--at", "latest", "--json").json["disks"][0]["result"]
     assert latest["path"] == str(SAMPLES / "desk10.2.pvp")
+
+
+def test_damage_in_a_hive_is_told_beside_what_is_healthy(
+    run: Callable[..., Outcome], software: Path, tmp_path: Path
+) -> None:
+    raw = bytearray(software.read_bytes())
+    at = raw.find(b"nk", raw.find(b"Uninstall"))
+    while raw[at + 2 : at + 4] not in (b"\x20\x00", b"\x00\x00"):
+        at = raw.find(b"nk", at + 2)
+    raw[at : at + 2] = b"xx"
+    hive = tmp_path / "hive"
+    hive.write_bytes(raw)
+    text = run("reg", "ls", hive, "\\", "--depth", "99")
+    assert text.code == 3
+    assert text.out.count("\n") > 300
+    assert text.err.startswith("error: ")
+    as_json = run("reg", "ls", hive, "\\", "--depth", "99", "--json", "-q")
+    assert (as_json.code, as_json.err) == (3, "")
+    document = as_json.json
+    assert document["exit_code"] == 3
+    assert document["error"]["message"]
+    assert document["disks"][0]["result"]["problems"]
+    assert document["disks"][0]["result"]["subkeys"]
+    exported = run("reg", "export", hive, "\\")
+    assert exported.code == 3
+    assert exported.out.count("[HKEY_LOCAL_MACHINE\\HIVE") > 300
+    assert exported.err.startswith("error: ")

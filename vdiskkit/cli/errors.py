@@ -20,9 +20,11 @@ from vdiskkit.errors import (
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vdiskkit.cli.session import Session
 
-__all__ = ["InternalError", "as_error", "error_text", "tell_error"]
+__all__ = ["InternalError", "as_error", "error_text", "tell_damage", "tell_error"]
 
 
 _HINTS: Final = (
@@ -36,6 +38,9 @@ _HINTS: Final = (
     (FormatError, "`inspect` shows what was found"),
 )
 """What to do where the error itself does not say it, by class; the first that fits."""
+
+
+_DAMAGE_TOLD: Final = 10
 
 
 class InternalError(VDiskError):
@@ -63,6 +68,22 @@ def as_error(exc: Exception, session: Session) -> VDiskError:
         f"report it with the log {session.log_file}" if session.log_file else "repeat with --log-file FILE, report it"
     )
     return InternalError(f"internal error, a bug in vdiskkit: {type(exc).__name__}: {exc}"[:500], hint=hint)
+
+
+def tell_damage(session: Session, errors: Iterable[VDiskError]) -> int:
+    """Tell what was left out of a result, each place once and only the first of many.
+
+    Returns:
+        The exit code that it stands for.
+    """
+    places = {str(error): error for error in errors}
+    for told, error in enumerate(places.values()):
+        if told == _DAMAGE_TOLD:
+            if not (session.json and session.quiet):
+                say(f"error: {len(places) - told} more places are damaged\n")
+            break
+        tell_error(session, as_error(error, session))
+    return exitcodes.worst(error.exit_code for error in places.values())
 
 
 def tell_error(session: Session, error: VDiskError) -> None:

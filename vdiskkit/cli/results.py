@@ -64,8 +64,8 @@ def answer(
     *,
     target: str,
     top: dict[str, Any] | None = None,
-    exit_code: int = exitcodes.OK,
-) -> None:
+    damage: VDiskError | None = None,
+) -> int:
     """Write the JSON object of a command that asks one thing of one disk.
 
     Args:
@@ -73,12 +73,17 @@ def answer(
         result: What was found.
         target: The disk.
         top: Members that stand at the top of the object too.
-        exit_code: What the process will return.
+        damage: Why the result is known to lack something, None when it is whole.
+
+    Returns:
+        The exit code.
     """
-    from vdiskkit.report.json import document, dumps
+    from vdiskkit.report.json import document, dumps, error_dict
 
     disks = [{"target": target, "result": result}]
-    built = document(session.schema, disks, started=session.started, exit_code=exit_code)
+    code = exitcodes.OK if damage is None else damage.exit_code
+    told = None if damage is None else error_dict(damage)
+    built = document(session.schema, disks, started=session.started, exit_code=code, error=told)
     output = open_output(session)
     keep = False
     try:
@@ -86,6 +91,7 @@ def answer(
         keep = True
     finally:
         output.close(keep=keep)
+    return code
 
 
 def _text(session: Session, targets: Sequence[str], work: Work[_T], output: Output) -> tuple[int, bool]:

@@ -89,8 +89,16 @@ class RegistryKeyTree(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLsResult(Facts):
-    """The values and subkeys of one key."""
+    """The values and subkeys of one key.
+
+    Attributes:
+        source: Where the key was read.
+        values: Its values.
+        subkeys: Its subkeys.
+        problems: What is damaged and therefore missing here.
+    """
 
     source: RegistrySource
     values: tuple[RegistryValueItem, ...]
     subkeys: tuple[RegistryKeyTree, ...]
+    problems: tuple[str, ...]

@@ -8,7 +8,7 @@ import click
 
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import common_options, disk_options, json_options, output_option
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import CorruptStructureError, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +63,7 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
 
             entries = tuple(_items(volume, directory, streams=streams))
             result = LsResult(path=directory.path, entries=entries, notices=_notices(volume, before))
-            code = _code(result.notices)
-            answer(session, result.to_dict(), target=disk, exit_code=code)
-            return code
+            return answer(session, result.to_dict(), target=disk, damage=_damage(volume, before))
         output = open_output(session)
         keep = False
         try:
@@ -74,10 +72,10 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
             keep = True
         finally:
             output.close(keep=keep)
-        notices = _notices(volume, before)
+        notices, damage = _notices(volume, before), _damage(volume, before)
     for notice in notices:
         note(session, "warning", displayable(notice.message))
-    return _code(notices)
+    return 0 if damage is None else damage.exit_code
 
 
 def _short(volume: NtfsVolume, directory: NtfsFile) -> Iterator[str]:
@@ -181,6 +179,10 @@ def _notices(volume: NtfsVolume, before: set[VolumeNotice]) -> tuple[Notice, ...
     )
 
 
-def _code(notices: tuple[Notice, ...]) -> int:
+def _damage(volume: NtfsVolume, before: set[VolumeNotice]) -> FormatError | None:
     """A list that is known to lack entries is no success; names of deleted files that were left out do not matter."""
-    return FormatError.exit_code if any(notice.code == _DAMAGED for notice in notices) else 0
+    for notice in volume.notices:
+        if notice.code == _DAMAGED and notice not in before:
+            hint = "check the volume in Windows with chkdsk"
+            return CorruptStructureError(notice.message, location=notice.location, hint=hint)
+    return None

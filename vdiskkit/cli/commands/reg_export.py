@@ -59,8 +59,7 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
     In a file it is UTF-16LE with a byte order mark, as regedit writes it; on standard output it is UTF-8. What is
     damaged is left out and told, and the exit code is then 3.
     """
-    from vdiskkit.cli.errors import tell_error
-    from vdiskkit.cli.exitcodes import worst
+    from vdiskkit.cli.errors import tell_damage
     from vdiskkit.cli.output import note, open_output
     from vdiskkit.cli.registry import find_key, tell_odd
 
@@ -87,9 +86,7 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
             output.close(keep=keep)
     if left_out:
         note(session, "warning", f"{left_out} keys or values left out: their names cannot stand in .reg text")
-    for error in errors:
-        tell_error(session, error)
-    return worst(error.exit_code for error in errors)
+    return tell_damage(session, errors)
 
 
 def _pieces(found: FoundKey, root: str | None, errors: list[FormatError], *, source: str | None) -> Iterator[str]:

@@ -41,8 +41,7 @@ __all__ = ["command"]
 @click.pass_obj
 def command(session: Session, disk: str, path: str, depth: int) -> int:
     """List the values and subkeys of a key, in the order of the hive."""
-    from vdiskkit.cli.errors import tell_error
-    from vdiskkit.cli.exitcodes import worst
+    from vdiskkit.cli.errors import tell_damage
     from vdiskkit.cli.output import open_output
     from vdiskkit.cli.registry import DIRTY, find_key, tell_odd
     from vdiskkit.text import displayable
@@ -50,8 +49,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
     errors: list[FormatError] = []
     with find_key(session, disk, path) as found:
         if session.json:
-            _answer_json(session, disk, found, depth)
-            return 0
+            return _answer_json(session, disk, found, depth)
         tell_odd(session, found)
         mark = f"  {DIRTY}" if found.dirty else ""
         output = open_output(session)
@@ -63,9 +61,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
             keep = True
         finally:
             output.close(keep=keep)
-    for error in errors:
-        tell_error(session, error)
-    return worst(error.exit_code for error in errors)
+    return tell_damage(session, errors)
 
 
 def _tree(key: RegistryKey, depth: int, level: int, on_error: Callable[[FormatError], None]) -> Iterator[str]:
@@ -102,7 +98,8 @@ def _data(value: RegistryValue) -> str:
     return f"{shown}  ({displayable(value.problem)})" if value.problem else shown
 
 
-def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> None:
+def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> int:
+    from vdiskkit.cli.errors import tell_damage
     from vdiskkit.cli.results import answer
     from vdiskkit.report.registry_facts import (
         RegistryKeyTree,
@@ -112,26 +109,34 @@ def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> No
         plain_data,
     )
 
-    def values(key: RegistryKey) -> tuple[RegistryValueItem, ...]:
-        return tuple(
-            RegistryValueItem(name=value.name, type=value.type_name, data=plain_data(value.data), problem=value.problem)
-            for value in key.values()
-        )
+    errors: list[FormatError] = []
+
+    def values(key: RegistryKey) -> Iterator[RegistryValueItem]:
+        for value in key.values(on_error=errors.append):
+            try:
+                data, problem = plain_data(value.data), value.problem
+            except FormatError as exc:
+                errors.append(exc)
+            else:
+                yield RegistryValueItem(name=value.name, type=value.type_name, data=data, problem=problem)
 
     def tree(key: RegistryKey, level: int) -> RegistryKeyTree:
-        open_ = level <= depth
+        opened = level <= depth
         return RegistryKeyTree(
             name=key.name,
             last_written=key.last_written,
-            values=values(key) if open_ else None,
-            subkeys=tuple(tree(subkey, level + 1) for subkey in key.subkeys()) if open_ else None,
+            values=tuple(values(key)) if opened else None,
+            subkeys=tuple(subkeys(key, level + 1)) if opened else None,
         )
 
-    result = RegistryLsResult(
-        source=RegistrySource(
-            key=found.path, asked=found.asked, hive=found.file, dirty=found.dirty, last_written=found.key.last_written
-        ),
-        values=values(found.key),
-        subkeys=tuple(tree(subkey, 2) for subkey in found.key.subkeys()),
+    def subkeys(key: RegistryKey, level: int) -> Iterator[RegistryKeyTree]:
+        return (tree(subkey, level) for subkey in key.subkeys(on_error=errors.append))
+
+    source = RegistrySource(
+        key=found.path, asked=found.asked, hive=found.file, dirty=found.dirty, last_written=found.key.last_written
     )
-    answer(session, result.to_dict(), target=disk)
+    own_values, own_subkeys = tuple(values(found.key)), tuple(subkeys(found.key, 2))
+    problems = tuple(dict.fromkeys(str(error) for error in errors))
+    result = RegistryLsResult(source=source, values=own_values, subkeys=own_subkeys, problems=problems)
+    tell_damage(session, errors)
+    return answer(session, result.to_dict(), target=disk, damage=next(iter(errors), None))
