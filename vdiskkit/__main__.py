@@ -7,4 +7,5 @@ try:
 
     sys.exit(main())
 except KeyboardInterrupt:  # before the command line was up; afterwards it answers itself
+    sys.stderr.write("cancelled\n")
     sys.exit(130)

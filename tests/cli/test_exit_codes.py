@@ -184,16 +184,21 @@ def test_9_a_bug_tells_little_and_logs_its_traceback(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
-def test_130_ctrl_c() -> None:
-    # It waits for a list of disks on standard input.
+def test_130_ctrl_c(tmp_path: Path) -> None:
+    # It waits for a list of disks on standard input; the log file is there once the command has begun.
+    log = tmp_path / "x.log"
     with subprocess.Popen(
-        command("inspect", "-"),
+        command("inspect", "-", "--log-file", log),
         env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as running:
-        time.sleep(1.0)
+        for _ in range(300):
+            if log.exists():
+                break
+            time.sleep(0.1)
+        time.sleep(0.2)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err.strip()) == (130, b"", b"cancelled")
