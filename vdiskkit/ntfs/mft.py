@@ -6,10 +6,10 @@ must lie in the part that is already known, or the table would need itself to be
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, FormatError
+from vdiskkit.ntfs.attribute_list import ListEntry, parse_attribute_list
 from vdiskkit.ntfs.record import (
     ATTRIBUTE_LIST,
     COMPRESSION_MASK,
@@ -25,7 +25,7 @@ from vdiskkit.ntfs.runs import parse_runs
 from vdiskkit.ntfs.streams import AttributeSource, CompressedSource, NonResidentSource, ResidentSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
@@ -38,18 +38,10 @@ MAX_ATTRIBUTE_LIST = 1024 * 1024  # Windows stops at 256 KiB
 MAX_UNIT = 1024 * 1024
 _BAD_CLUSTER_RECORD = 8  # its stream is one hole as large as the volume, without the sparse flag
 _CACHED_RECORDS = 512
-_ENTRY = struct.Struct("<IHBBQQH")
-_MIN_ENTRY = 26
-
-
-class ListEntry(NamedTuple):
-    """One line of an $ATTRIBUTE_LIST: which record holds which part of which attribute."""
-
-    type: int
-    name: str
-    lowest_vcn: int
-    reference: FileReference
-    instance: int
+_AHEAD_GAP = 4 * 1024  # records this near to each other are read together,
+_AHEAD_MANY_GAP = 16 * 1024  # and when there are many, calls cost more than bytes
+_AHEAD_MANY = 1000
+_AHEAD_SIZE = 256 * 1024
 
 
 class Mft:
@@ -74,6 +66,7 @@ class Mft:
         self._location = location
         self._records: dict[int, MftRecord] = {}
         self._lists: dict[int, list[ListEntry]] = {}
+        self._ahead: dict[int, bytes] = {}
         record = self._first_record(notice)
         self._records[0] = record
         self._table = self._bootstrap(record)
@@ -98,7 +91,8 @@ class Mft:
                 f"a reference leads to MFT record {number}, the table ends at {self.record_count}", location=where
             )
         size = self._boot.record_size
-        record = parse_record(self._table.read_at(number * size, size), number, where)
+        block = self._ahead.pop(number, None)
+        record = parse_record(block or self._table.read_at(number * size, size), number, where)
         if len(self._records) >= _CACHED_RECORDS:
             # Oldest first; record 0 stays because everything hangs on it.
             for old in list(self._records)[1 : _CACHED_RECORDS // 2]:
@@ -106,6 +100,36 @@ class Mft:
                 self._lists.pop(old, None)
         self._records[number] = record
         return record
+
+    def read_ahead(self, numbers: Iterable[int]) -> None:
+        """Read records that will be asked for next, neighbours together; what was read ahead before is dropped."""
+        size = self._boot.record_size
+        end = self.record_count
+        wanted = sorted({number for number in numbers if number < end and number not in self._records})
+        gap = (_AHEAD_MANY_GAP if len(wanted) > _AHEAD_MANY else _AHEAD_GAP) // size
+        self._ahead = {}
+        first = 0
+        for index in range(1, len(wanted) + 1):
+            if (
+                index == len(wanted)
+                or wanted[index] - wanted[index - 1] > gap
+                or (wanted[index] - wanted[first] + 1) * size > _AHEAD_SIZE
+            ):
+                self._fetch(wanted[first:index])
+                first = index
+
+    def _fetch(self, numbers: list[int]) -> None:
+        if len(numbers) == 1:
+            return  # alone it is read when it is asked for
+        size = self._boot.record_size
+        first = numbers[0]
+        try:
+            data = self._table.read_at(first * size, (numbers[-1] - first + 1) * size)
+        except CorruptStructureError:
+            return  # told when one of the records is asked for
+        for number in numbers:
+            at = (number - first) * size
+            self._ahead[number] = data[at : at + size]
 
     def referenced(self, reference: FileReference, what: str) -> MftRecord:
         """Return the base record that a file reference leads to.
@@ -367,34 +391,3 @@ class Mft:
                 location=where,
                 hint="run chkdsk on the volume",
             )
-
-
-def parse_attribute_list(data: bytes, location: Location) -> list[ListEntry]:
-    """Decode the value of an $ATTRIBUTE_LIST.
-
-    Raises:
-        CorruptStructureError: An entry lies outside, has no length, or names the list itself.
-    """
-    entries = []
-    offset = 0
-    while offset < len(data):
-        if offset + _MIN_ENTRY > len(data):
-            raise _bad_list(f"there is no room for an entry at {offset:#x}", location)
-        kind, length, name_length, name_offset, lowest_vcn, reference, instance = _ENTRY.unpack_from(data, offset)
-        end = name_offset + 2 * name_length
-        if length < _MIN_ENTRY or length % 8 or offset + length > len(data):
-            raise _bad_list(f"the entry at {offset:#x} is said to have {length:#x} bytes", location)
-        if name_length and (name_offset < _MIN_ENTRY or end > length):
-            raise _bad_list(f"the name of the entry at {offset:#x} lies outside of it", location)
-        if kind == ATTRIBUTE_LIST:
-            raise _bad_list("it names itself", location)
-        name = data[offset + name_offset : offset + end].decode("utf-16-le", "surrogatepass") if name_length else ""
-        entries.append(ListEntry(kind, name, lowest_vcn, FileReference.decode(reference), instance))
-        offset += length
-    return entries
-
-
-def _bad_list(why: str, location: Location) -> CorruptStructureError:
-    return CorruptStructureError(
-        f"an attribute list is damaged: {why}", location=location, hint="run chkdsk on the volume"
-    )

@@ -38,6 +38,7 @@ __all__ = ["NtfsVolume", "VolumeNotice"]
 MAX_HOPS = 32
 _MAX_NOTICES = 100
 _CACHED_INDEXES = 128
+_BATCH = 4096  # names of a listing whose records are read together
 _ROOT = 5
 _UPCASE = 10
 
@@ -205,16 +206,29 @@ class NtfsVolume:
             if entry.key.namespace == DOS_NAMESPACE
         }
         matched: set[FileReference] = set()
+        batch: list[IndexEntry] = []
         for entry in index.entries(self._damaged):
-            if entry.key.namespace != DOS_NAMESPACE:
-                short_name = short_names.get(entry.reference)
-                if short_name is not None:
-                    matched.add(entry.reference)
-                yield from self._entry(directory, entry, short_name, verify=verify)
+            if entry.key.namespace == DOS_NAMESPACE:
+                continue
+            if entry.reference in short_names:
+                matched.add(entry.reference)
+            batch.append(entry)
+            if len(batch) == _BATCH:
+                yield from self._checked(directory, batch, short_names, verify=verify)
+                batch = []
+        yield from self._checked(directory, batch, short_names, verify=verify)
         if len(matched) < len(short_names):
-            for entry in index.entries(self._damaged):
-                if entry.key.namespace == DOS_NAMESPACE and entry.reference not in matched:
-                    yield from self._entry(directory, entry, None, verify=verify)
+            names = index.entries(self._damaged)
+            batch = [one for one in names if one.key.namespace == DOS_NAMESPACE and one.reference not in matched]
+            yield from self._checked(directory, batch, {}, verify=verify)
+
+    def directory_path(self, reference: FileReference) -> str:
+        """Return the path of a directory by its reference, such as the parent in a file's name.
+
+        Raises:
+            CorruptStructureError: The directory or one above it is damaged.
+        """
+        return join_path(self._ancestors(reference))
 
     def paths(self, file: NtfsFile) -> tuple[str, ...]:
         """Return the paths of all hard links of a file, DOS names left out.
@@ -226,25 +240,11 @@ class NtfsVolume:
             if name.namespace == DOS_NAMESPACE:
                 continue
             try:
-                found.append(join_path(self._ancestors(file, name)))
+                own = (name.name,) if file.record_number != _ROOT else ()
+                found.append(join_path((*self._ancestors(name.parent), *own)))
             except FormatError as fault:
                 self.notice("ntfs.parent_damaged", f"a link of {file.path} is lost: {fault.message}", fault.location)
         return tuple(sorted(found))
-
-    def _entry(
-        self, directory: NtfsFile, entry: IndexEntry, short_name: str | None, *, verify: bool
-    ) -> Iterator[DirectoryEntry]:
-        name = entry.key.name
-        if entry.reference.number == _ROOT and name == ".":
-            return  # the root directory lists itself
-        path = name if directory.path == "\\" else f"{directory.path}\\{name}"
-        if verify:
-            try:
-                self._referenced(entry.reference, entry.key, path)
-            except FormatError as fault:
-                self.notice("ntfs.stale_entry", fault.message, self.location.at("file", path))
-                return
-        yield DirectoryEntry(self, entry, short_name, path)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -278,17 +278,35 @@ class NtfsVolume:
             record, done = self._root_record(), ()
         return record, done
 
-    def _ancestors(self, file: NtfsFile, name: FileName) -> tuple[str, ...]:
-        parts = [name.name] if file.record_number != _ROOT else []
-        parent = name.parent
-        seen = {file.record_number}
-        while parent.number != _ROOT:
-            if parent.number in seen:
-                raise CorruptStructureError("its parent directories form a loop", location=file.location)
-            seen.add(parent.number)
-            key = self._long_name(self.mft.referenced(parent, f"the parent of {file.path}"))
+    def _checked(
+        self, directory: NtfsFile, entries: list[IndexEntry], short_names: dict[FileReference, str], *, verify: bool
+    ) -> Iterator[DirectoryEntry]:
+        if verify:
+            self.mft.read_ahead(entry.reference.number for entry in entries)
+        for entry in entries:
+            name = entry.key.name
+            if entry.reference.number == _ROOT and name == ".":
+                continue  # the root directory lists itself
+            path = name if directory.path == "\\" else f"{directory.path}\\{name}"
+            if verify:
+                try:
+                    self._referenced(entry.reference, entry.key, path)
+                except FormatError as fault:
+                    self.notice("ntfs.stale_entry", fault.message, self.location.at("file", path))
+                    continue
+            yield DirectoryEntry(self, entry, short_names.get(entry.reference), path)
+
+    def _ancestors(self, directory: FileReference) -> tuple[str, ...]:
+        parts: list[str] = []
+        seen: set[int] = set()
+        while directory.number != _ROOT:
+            where = self.location.at("mft", directory.number)
+            if directory.number in seen:
+                raise CorruptStructureError("parent directories form a loop", location=where)
+            seen.add(directory.number)
+            key = self._long_name(self.mft.referenced(directory, "the parent in a file's name"))
             parts.append(key.name)
-            parent = key.parent
+            directory = key.parent
         return tuple(reversed(parts))
 
     def _link_target(self, record: MftRecord, here: tuple[str, ...]) -> tuple[str, ...] | None:

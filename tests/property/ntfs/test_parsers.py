@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.ntfs.volumes import editor, image
@@ -34,6 +34,7 @@ RECORDS = [
 ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RECORDS), st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), min_size=1, max_size=6))
 def test_records(record: bytes, flips: list[tuple[int, int]]) -> None:
     block = bytearray(record)
@@ -52,6 +53,7 @@ def test_records(record: bytes, flips: list[tuple[int, int]]) -> None:
             assert all(run.lcn is None or 0 <= run.lcn <= 4095 - run.clusters for run in runs)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 1 << 20), st.integers(-1, 1 << 20))
 def test_runlists(pairs: bytes, lowest: int, highest: int) -> None:
     attribute = Attribute(0x80, "", 0, 0)
@@ -63,6 +65,7 @@ def test_runlists(pairs: bytes, lowest: int, highest: int) -> None:
     assert sum(run.clusters for run in runs) == highest - lowest + 1
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_values(value: bytes) -> None:
     for parse in (parse_file_name, parse_standard_information, parse_reparse_point, parse_attribute_list):
@@ -70,12 +73,14 @@ def test_values(value: bytes) -> None:
             parse(value, WHERE)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0xA000000C, 0xA0000003, 0x80000017]), st.integers(0, 64), st.binary(max_size=64))
 def test_reparse_points(tag: int, length: int, data: bytes) -> None:
     with contextlib.suppress(FormatError):
         parse_reparse_point(struct.pack("<IHH", tag, length, 0) + data, WHERE)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(11, 80), st.integers(0, 255)), max_size=8))
 def test_boot_sectors(flips: list[tuple[int, int]]) -> None:
     sector = bytearray(image("basic")[:512])
@@ -90,6 +95,7 @@ def test_boot_sectors(flips: list[tuple[int, int]]) -> None:
     assert boot.cluster_size <= 2 << 20
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=8), st.booleans())
 def test_restart_pages(flips: list[tuple[int, int]], clean: bool) -> None:
     from tests.build.logfile import restart_pages
@@ -100,25 +106,28 @@ def test_restart_pages(flips: list[tuple[int, int]], clean: bool) -> None:
     read_log_state(BytesSource(bytes(head) + b"\xff" * 8192))
 
 
+@settings(deadline=None)
 @given(st.integers(0, (1 << 64) - 1))
 def test_times(filetime: int) -> None:
     time = time_from_filetime(filetime)
     assert time is None or time.tzinfo is not None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_paths(path: str) -> None:
     parts = split_path(path).parts
     assert all(part not in ("", ".", "..") for part in parts)
 
 
+TABLE = BytesSource(struct.pack("<65536H", *(unit - 32 if 0x61 <= unit <= 0x7A else unit for unit in range(65536))))
 UNITS = st.lists(st.integers(0, 0xFFFF), max_size=6)
 
 
+@settings(deadline=None)
 @given(UNITS, UNITS, UNITS)
 def test_collation_is_an_order(first: list[int], second: list[int], third: list[int]) -> None:
-    table = BytesSource(struct.pack("<65536H", *(unit - 32 if 0x61 <= unit <= 0x7A else unit for unit in range(65536))))
-    collation = Collation(lambda: table, WHERE)
+    collation = Collation(lambda: TABLE, WHERE)
     one, two, three = (
         struct.pack(f"<{len(units)}H", *units).decode("utf-16-le", "surrogatepass") for units in (first, second, third)
     )

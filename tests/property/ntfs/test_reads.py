@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.ntfs.volumes import guarded, opened
@@ -30,6 +30,7 @@ def stream(volume: str, path: str) -> tuple[AttributeSource, bytes]:
     return source, source.read_at(0, source.size)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PATHS), st.data())
 def test_any_range_is_that_part_of_the_whole(which: tuple[str, str], data: st.DataObject) -> None:
     source, whole = stream(*which)
@@ -38,6 +39,7 @@ def test_any_range_is_that_part_of_the_whole(which: tuple[str, str], data: st.Da
     assert source.read_at(offset, length) == whole[offset : offset + length]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.one_of(st.none(), st.integers(0, 27))), min_size=1, max_size=8),
     st.data(),
@@ -102,6 +104,7 @@ def compress(data: bytes) -> bytes:
     return out
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=12), st.integers(1, 60)), max_size=12))
 def test_lznt1_round_trip(pieces: list[tuple[bytes, int]]) -> None:
     data = b"".join(piece * count for piece, count in pieces)[:6000]
@@ -109,6 +112,7 @@ def test_lznt1_round_trip(pieces: list[tuple[bytes, int]]) -> None:
     assert decompress_unit(packed, 8192, len(data), WHERE)[: len(data)] == data
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_lznt1_is_total_and_bounded(packed: bytes) -> None:
     from vdiskkit.errors import CorruptStructureError

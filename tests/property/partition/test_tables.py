@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.partition.disks import MIB, Gpt, boot_record, entry, mbr_disk
@@ -26,6 +26,7 @@ DISKS = {
 }
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(DISKS)), st.data())
 def test_flips(which: str, data: st.DataObject) -> None:
     original, places = DISKS[which]
@@ -39,6 +40,7 @@ def test_flips(which: str, data: st.DataObject) -> None:
         assert all(part.offset >= 0 and part.size >= 0 for part in table.partitions)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF)), max_size=4))
 def test_any_boot_record(entries: list[tuple[int, int, int]]) -> None:
     with contextlib.suppress(FormatError):

@@ -8,6 +8,8 @@ import pytest
 from tests.unit.ntfs.volumes import (
     attribute_offset,
     editor,
+    guarded,
+    image,
     index_block,
     opened,
     patch_block,
@@ -15,12 +17,13 @@ from tests.unit.ntfs.volumes import (
     poke,
 )
 from vdiskkit.errors import CorruptStructureError, FileMissingError
+from vdiskkit.io import PageCache
+from vdiskkit.ntfs import NtfsVolume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.build.volume_edit import VolumeEditor
-    from vdiskkit.ntfs import NtfsVolume
 
 
 def name_of(number: int, folder: str = "many") -> str:
@@ -66,6 +69,22 @@ def test_a_look_up_reads_only_the_way_down() -> None:
     before = budget.spent_calls
     volume.lookup(name_of(2500))
     assert budget.spent_calls - before <= 4
+
+
+def test_a_checked_listing_reads_neighbouring_records_together() -> None:
+    source = guarded(image("directory"))
+    assert sum(1 for _ in NtfsVolume(PageCache(source)).listdir("many")) == 3000
+    assert source.budget.spent_calls < 250  # about 190 index blocks, 3 MiB of records
+    assert source.budget.spent_bytes < 5 << 20
+
+
+def test_directory_path() -> None:
+    volume = opened("basic")
+    parent = volume.lookup("Windows\\System32\\config\\SOFTWARE").names()[0].parent
+    assert volume.directory_path(parent) == "Windows\\System32\\config"
+    assert volume.directory_path(volume.lookup("resident.txt").names()[0].parent) == "\\"
+    with pytest.raises(CorruptStructureError, match="was reused"):
+        volume.directory_path(parent._replace(sequence=99))
 
 
 def test_a_missing_file_is_explained() -> None:
