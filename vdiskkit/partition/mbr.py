@@ -20,6 +20,7 @@ _EXTENDED = (0x05, 0x0F, 0x85)
 _ENTRY = struct.Struct("<B3xB3xII")
 _TABLE = 446
 _SIGNATURE = b"\x55\xaa"
+_ACTIVE = 0x80
 _FIRST_LOGICAL = 5
 
 _TYPE_NAMES = {
@@ -101,11 +102,23 @@ def whole_disk_kind(sector: bytes) -> str | None:
     return None
 
 
-def parse_mbr(sector: bytes, sector_size: int) -> Mbr | None:  # noqa: ARG001 - entries count in these sectors
-    """Decode a boot record, or return None when the signature is missing."""
+def parse_mbr(sector: bytes) -> Mbr | None:
+    """Decode a boot record.
+
+    Returns:
+        None when the signature is missing, or when an entry is marked neither active nor inactive: then these bytes
+        are no partition table (Windows and libblkid judge so, too).
+    """
     if sector[510:512] != _SIGNATURE:
         return None
-    return Mbr(sector[440:444][::-1].hex(), tuple(_entries(sector)))
+    entries = []
+    for slot in range(4):
+        status, kind, start, sectors = _ENTRY.unpack_from(sector, _TABLE + slot * _ENTRY.size)
+        if status not in (0, _ACTIVE):
+            return None
+        if kind and sectors:
+            entries.append(MbrEntry(slot + 1, status == _ACTIVE, kind, start, sectors))
+    return Mbr(sector[440:444][::-1].hex(), tuple(entries))
 
 
 def read_extended(
@@ -144,7 +157,7 @@ def read_extended(
                 )
             )
             return found
-        record = parse_mbr(sector, sector_size)
+        record = parse_mbr(sector)
         if record is None:
             notices.append(PartitionNotice("mbr.extended_damaged", "an extended boot record is damaged", where))
             return found
@@ -159,12 +172,3 @@ def read_extended(
             return found
         # Logical partitions count from their own boot record, the next record from the first one.
         start = first.start + following.start
-
-
-def _entries(sector: bytes) -> list[MbrEntry]:
-    entries = []
-    for slot in range(4):
-        status, kind, start, sectors = _ENTRY.unpack_from(sector, _TABLE + slot * _ENTRY.size)
-        if kind and sectors:
-            entries.append(MbrEntry(slot + 1, status == 0x80, kind, start, sectors))
-    return entries

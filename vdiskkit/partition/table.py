@@ -137,7 +137,7 @@ def read_partitions(disk: ByteSource, sector_size: int = 512) -> PartitionTable:
         whole = Partition(1, 0, disk.size, "", kind)
         return PartitionTable("none", "", sector_size, (whole,), ())
 
-    mbr = parse_mbr(sector, sector_size)
+    mbr = parse_mbr(sector)
     protective = mbr is not None and any(entry.type == PROTECTIVE for entry in mbr.entries)
     if protective or mbr is None or not mbr.entries:
         table = read_gpt(disk, sector_size, notices, demanded=protective)
@@ -155,6 +155,10 @@ def read_partitions(disk: ByteSource, sector_size: int = 512) -> PartitionTable:
             _judge_layout(table.partitions, disk, notices)
             return PartitionTable("gpt", table.disk_id, table.sector_size, table.partitions, tuple(notices))
     if mbr is None:
+        if sector[510:512] == b"\x55\xaa":
+            notices.append(
+                PartitionNotice("mbr.damaged", "the disk begins with a boot sector, but with no partition table", None)
+            )
         return PartitionTable("none", "", sector_size, (), tuple(notices))
 
     partitions = [entry.partition(number, sector_size) for number, entry in mbr.primary()]

@@ -142,6 +142,13 @@ def test_nothing_at_all() -> None:
     assert (table.scheme, table.partitions, table.notices) == ("none", (), ())
 
 
+def test_a_boot_sector_without_table() -> None:
+    disk = mbr_disk(MIB, (7, 8, 100))
+    disk[446 + 16] = 0x20  # neither active nor inactive: text or code, no table
+    table = read(disk)
+    assert (table.scheme, table.partitions, codes(table)) == ("none", (), ["mbr.damaged"])
+
+
 def test_an_empty_table() -> None:
     assert (read(mbr_disk(MIB)).scheme, read(mbr_disk(MIB)).partitions) == ("mbr", ())
 
