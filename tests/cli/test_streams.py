@@ -237,7 +237,7 @@ def test_log_file_in_both_forms(run: Callable[..., Outcome], tmp_path: Path, mon
     import json
 
     def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("planted\n::error::\ud800")
+        raise RuntimeError("planted\n::error::\x1b[31m")
 
     monkeypatch.setattr("vdiskkit.vdisk.open_vdisk", broken)
     log = tmp_path / "x.log"
