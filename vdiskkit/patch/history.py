@@ -21,7 +21,7 @@ from vdiskkit.journal import (
 from vdiskkit.journal.format import STATE_OFFSET, Stamp
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem
-from vdiskkit.patch.recovery import check_all_new, roll_back
+from vdiskkit.patch.recovery import check_all_new, check_old_or_new, roll_back
 from vdiskkit.patch.staging import FileChange, Phase
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
@@ -103,12 +103,15 @@ def history(disk_path: str) -> list[KeptChange]:
     return kept
 
 
-def recover(disk_path: str, *, forward: bool = False, system: FileSystem | None = None) -> Recovery:
+def recover(
+    disk_path: str, *, forward: bool = False, dry_run: bool = False, system: FileSystem | None = None
+) -> Recovery:
     """Bring a disk back to its old state after an interrupted change.
 
     Args:
         disk_path: The disk.
         forward: When everything was written already, finish the change instead of taking it back.
+        dry_run: Check only, and return what would be done.
         system: Where the files lie.
 
     Raises:
@@ -122,17 +125,23 @@ def recover(disk_path: str, *, forward: bool = False, system: FileSystem | None 
         return Recovery(RecoveryAction.NOTHING, None)
     journal = _load(path, system)
     if journal is None:
-        _remove(path, system)
+        if not dry_run:
+            _remove(path, system)
         return Recovery(RecoveryAction.DISCARDED, None)
     if journal.state is JournalState.COMMITTED:
-        _close(disk_path, journal, system)
+        if not dry_run:
+            _close(disk_path, journal, system)
         return Recovery(RecoveryAction.FINISHED, journal)
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
         if forward:
             check_all_new(journal, files, paths)
+        elif dry_run:
+            check_old_or_new(journal, files, paths)
         else:
             roll_back(journal, files, paths)
+    if dry_run:
+        return Recovery(RecoveryAction.FINISHED if forward else RecoveryAction.ROLLED_BACK, journal)
     if not forward:
         _remove(path, system)
         return Recovery(RecoveryAction.ROLLED_BACK, journal)
@@ -146,19 +155,21 @@ def undo(
     disk_path: str,
     *,
     change_id: UUID | None = None,
+    dry_run: bool = False,
     system: FileSystem | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Journal:
+) -> KeptChange:
     """Take the newest kept change of a disk back, to the exact bytes before it.
 
     Args:
         disk_path: The disk.
         change_id: The change that is expected to be the newest; None takes whichever is.
+        dry_run: Check only that it can be taken back.
         system: Where the files lie.
         progress: Called with the name of each step.
 
     Returns:
-        The journal of the change that was taken back; it is removed.
+        The change that was taken back; its journal is removed.
 
     Raises:
         NotFoundError: No change is kept, or ``change_id`` is not the newest.
@@ -179,6 +190,8 @@ def undo(
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
         edits = _reversed_edits(journal, files, paths, system)
+    if dry_run:
+        return KeptChange(kept[-1], journal)
     about = {
         "undoes": os.path.basename(kept[-1]),
         "change": str(journal.id),
@@ -192,7 +205,7 @@ def undo(
         settle=lambda committed: _settle_undo(disk_path, committed, system),
     )
     transaction.run(keep=False, progress=progress)
-    return journal
+    return KeptChange(kept[-1], journal)
 
 
 def _reversed_edits(
