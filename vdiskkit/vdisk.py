@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from vdiskkit.container import open_container
 from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UsageError, VDiskError
-from vdiskkit.io import GuardedSource, PageCache, ReadBudget, SliceSource, StreamSource
+from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
 from vdiskkit.io.paths import open_source
 from vdiskkit.ntfs import NtfsVolume, probe
 from vdiskkit.partition import read_partitions
@@ -130,8 +130,7 @@ class VDisk:
     def _open_volume(self, partition: Partition) -> DiskVolume:
         found = DiskVolume(partition.number)
         try:
-            location = self.container.location.at("partition", partition.number)
-            source = SliceSource(self._disk, partition.offset, partition.size, location)
+            source = partition.open(self._disk)
             found.file_system = probe(source)
             if found.file_system == "ntfs":
                 found.volume = NtfsVolume(source)

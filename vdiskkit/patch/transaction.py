@@ -35,6 +35,8 @@ from vdiskkit.journal import (
 )
 from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
 from vdiskkit.location import Location
+from vdiskkit.patch.files import close_quietly
+from vdiskkit.patch.kept import remove_journal, restamp_after_rollback
 from vdiskkit.patch.recovery import digest_of, roll_back
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class FileEdit(NamedTuple):
         path: The file.
         changes: The sectors to write, in the order of writing.
         old_size: Length now.
-        new_size: Length afterwards.
+        new_size: Length afterwards; what is cut off must be among the changes, as far as it is not zeros.
         watched: Ranges whose content must stay for the change to be taken back: offset, length.
     """
 
@@ -73,7 +75,7 @@ class Transaction:
         about: What the change is (JSON), for people and for recovery.
         change_id: Id of the change.
         system: Where the files lie.
-        verify: Called after writing with nothing staged any more; raises when the result is not what was asked for.
+        verify: Called with the written files; raises when the result is not what was asked for.
         settle: Called with the committed journal before it is removed or kept; must bear being called again.
     """
 
@@ -84,7 +86,7 @@ class Transaction:
         *,
         change_id: UUID,
         system: FileSystem,
-        verify: Callable[[], None] | None = None,
+        verify: Callable[[Sequence[OpenFile]], None] | None = None,
         settle: Callable[[Journal], None] | None = None,
     ) -> None:
         self._edits = tuple(edits)
@@ -119,7 +121,8 @@ class Transaction:
                 location=Location(self.journal_path),
                 hint="run `recover` on the disk first",
             )
-        files = []
+        files: list[OpenFile] = []
+        error: BaseException | None = None
         try:
             for edit in self._edits:
                 files.append(self._system.open(edit.path))  # noqa: PERF401 - those opened must be closed on error
@@ -129,20 +132,32 @@ class Transaction:
             armed = self._arm(journal)
             try:
                 self._apply(files, journal, tell)
-            except BaseException as exc:
-                armed.close()
-                self._undo_failed(files, journal, exc)
-                raise
+            except BaseException as exc:  # noqa: BLE001 - raised again when the files are as before
+                error = exc
+                close_quietly([armed])
+                self._roll_back(files, journal, exc)
         finally:
-            for file in files:
-                file.close()
+            close_quietly(files)
+        if error is not None:
+            self._forget(journal, error)
+            if isinstance(error, OSError | VDiskError):
+                raise self._failed(error) from error
+            raise error
         # The files are closed before their times are taken: some systems set the time when a file is closed.
         try:
             return self._commit(armed, journal, keep=keep)
         finally:
-            armed.close()
+            close_quietly([armed])
 
     def _prepare(self, files: Sequence[OpenFile]) -> Journal:
+        try:
+            return self._journal(files)
+        except VDiskError:
+            raise
+        except OSError as exc:
+            raise self._untouched(exc) from exc
+
+    def _journal(self, files: Sequence[OpenFile]) -> Journal:
         entries, records, watches = [], [], []
         growth = 0
         for number, (edit, file) in enumerate(zip(self._edits, files, strict=True)):
@@ -196,7 +211,7 @@ class Transaction:
                 "another change of this disk has just begun", location=Location(self.journal_path)
             ) from exc
         except OSError as exc:
-            raise self._failed(exc) from exc
+            raise self._untouched(exc) from exc
         try:
             header, body = build_body(journal)
             file.write_at(0, header + build_state(JournalState.WRITING) + body)
@@ -205,10 +220,17 @@ class Transaction:
             file.flush()
             self._system.flush_folder(self.journal_path)
         except BaseException as exc:
-            file.close()
-            self._system.remove(self.journal_path)
+            close_quietly([file])
+            try:
+                remove_journal(self.journal_path, self._system)
+            except OSError as again:
+                raise RollbackFailedError(
+                    f"nothing was changed ({_text(exc)}), but the journal could not be removed ({_text(again)})",
+                    location=Location(self.journal_path),
+                    hint="when the disk or share is back, run `recover` on the disk",
+                ) from exc
             if isinstance(exc, OSError):
-                raise self._failed(exc) from exc
+                raise self._untouched(exc) from exc
             raise
         return file
 
@@ -230,21 +252,29 @@ class Transaction:
         for edit, file in pairs:
             _compare(edit, file)
         if self._verify is not None:
-            self._verify()
+            self._verify(files)
 
-    def _undo_failed(self, files: Sequence[OpenFile], journal: Journal, error: BaseException) -> None:
+    def _roll_back(self, files: Sequence[OpenFile], journal: Journal, error: BaseException) -> None:
         try:
             roll_back(journal, files, [edit.path for edit in self._edits])
-            self._system.remove(self.journal_path)
-            self._system.flush_folder(self.journal_path)
         except (OSError, VDiskError) as again:
-            raise RollbackFailedError(
-                f"the change failed ({_text(error)}), and rolling it back failed as well ({_text(again)})",
-                location=Location(self.journal_path),
-                hint="keep the journal; when the disk or share is back, run `recover` on the disk",
-            ) from error
-        if isinstance(error, OSError | VDiskError):
-            raise self._failed(error) from error
+            raise self._not_rolled_back(error, again) from error
+
+    def _forget(self, journal: Journal, error: BaseException) -> None:
+        """Remove the journal of a change that was rolled back."""
+        paths = [edit.path for edit in self._edits]
+        try:
+            restamp_after_rollback(paths[0], journal, paths, self._system)
+            remove_journal(self.journal_path, self._system)
+        except (OSError, VDiskError) as again:
+            raise self._not_rolled_back(error, again) from error
+
+    def _not_rolled_back(self, error: BaseException, again: OSError | VDiskError) -> RollbackFailedError:
+        return RollbackFailedError(
+            f"the change failed ({_text(error)}), and rolling it back failed as well ({_text(again)})",
+            location=Location(self.journal_path),
+            hint="keep the journal; when the disk or share is back, run `recover` on the disk",
+        )
 
     def _commit(self, armed: OpenFile, journal: Journal, *, keep: bool) -> str | None:
         try:
@@ -254,13 +284,12 @@ class Transaction:
             if self._settle is not None:
                 self._settle(journal._replace(state=JournalState.COMMITTED, stamps=tuple(stamps)))
             if not keep:
-                self._system.remove(self.journal_path)
-                self._system.flush_folder(self.journal_path)
+                remove_journal(self.journal_path, self._system)
                 return None
             kept = next_undo_path(self._edits[0].path, self._system.names)
             self._system.rename(self.journal_path, kept)
             self._system.flush_folder(kept)
-        except OSError as exc:
+        except (OSError, VDiskError) as exc:
             raise RollbackFailedError(
                 f"the files are changed and correct, but the journal could not be closed: {_text(exc)}",
                 location=Location(self.journal_path),
@@ -274,6 +303,13 @@ class Transaction:
             f"the change failed and was rolled back: {_text(error)}",
             location=getattr(error, "location", None) or Location(self._edits[0].path),
             hint="the files are as they were before; mend the cause and try again",
+        )
+
+    def _untouched(self, error: OSError) -> PatchError:
+        return PatchError(
+            f"nothing was changed: {_text(error)}",
+            location=Location(self._edits[0].path),
+            hint="mend the cause and try again",
         )
 
     def _stale(self, path: str, why: str) -> StalePlanError:

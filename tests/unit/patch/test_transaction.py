@@ -81,7 +81,7 @@ def test_two_files_are_one_change(disk: Path) -> None:
 
 
 def test_what_fails_is_rolled_back(disk: Path) -> None:
-    def fail() -> None:
+    def fail(_files: object) -> None:
         raise OSError("the share went away")
 
     with pytest.raises(PatchError, match="rolled back: the share went away"):
@@ -111,7 +111,7 @@ def interrupt(disk: Path, planned: FileEdit) -> bytes:
 
     system = DiesBeforeCommit()
 
-    def note() -> None:
+    def note(_files: object) -> None:
         system.written = True
 
     transaction = Transaction([planned], {"summary": "x"}, change_id=uuid4(), system=system, verify=note)

@@ -1,0 +1,269 @@
+"""Planning and applying changes: the functions that scripts and the command line call."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID, uuid4
+
+from vdiskkit.errors import JournalPendingError, StalePlanError, UsageError
+from vdiskkit.journal import journal_path, read_pending
+from vdiskkit.location import Location
+from vdiskkit.patch.files import RealFileSystem
+from vdiskkit.patch.gates import FORCES, check_gates
+from vdiskkit.patch.history import exclusive
+from vdiskkit.patch.kms_prep import KmsPrep, kms_prep_operations
+from vdiskkit.patch.operations import SetPvpField
+from vdiskkit.patch.plan import Plan, SavedPlan, plan_digest
+from vdiskkit.patch.stage import Stage
+from vdiskkit.patch.transaction import FileEdit, Transaction
+from vdiskkit.patch.verify import Expectation, expect, verify_applied, verify_staged
+from vdiskkit.vdisk import open_vdisk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from vdiskkit.patch.operations import Operation
+    from vdiskkit.vdisk import VDisk
+
+__all__ = ["PatchResult", "apply", "plan", "plan_kms_prep"]
+
+
+class PatchResult(NamedTuple):
+    """What a change did.
+
+    Attributes:
+        plan: The plan that was carried out.
+        written: Whether anything was written; False when everything was as asked already.
+        journal: The kept journal, with which the change can be taken back; None when none was kept.
+        change_id: Id of the change.
+    """
+
+    plan: Plan
+    written: bool
+    journal: str | None
+    change_id: UUID
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON types."""
+        return {
+            "written": self.written,
+            "journal": self.journal,
+            "change_id": str(self.change_id),
+            "plan": self.plan.to_dict(),
+        }
+
+
+def plan(
+    path: str | os.PathLike[str],
+    operations: Sequence[Operation],
+    *,
+    force: Collection[str] = (),
+    volume: int | None = None,
+    parent_dirs: Sequence[str | os.PathLike[str]] = (),
+    notes: Sequence[str] = (),
+    full_check: bool = False,
+    now: datetime | None = None,
+) -> Plan:
+    """Plan operations on a disk and its side-car; nothing is written.
+
+    Args:
+        path: The disk, or its side-car.
+        operations: What to do, see :mod:`vdiskkit.patch.operations`.
+        force: Gates that a person judged: ``lok``, ``standard-mode``, ``mode``.
+        volume: Partition, None for the one with Windows.
+        parent_dirs: Folders in which parents of a differencing disk are looked for.
+        notes: What to tell about the consequences besides.
+        full_check: Walk the whole hives and the whole volume after staging, not only what was touched.
+        now: The time that changed keys and fields get.
+
+    Raises:
+        StateError: The state of the disk forbids it.
+        WriteRefusedError: An operation is not provably safe.
+        NotFoundError: Something to change does not exist.
+        VerifyFailedError: What was staged is not what was asked for.
+    """
+    now = now or datetime.now(UTC)
+    with _opened(path, volume, parent_dirs) as disk, _staged(disk, operations, force, now, full=full_check) as stage:
+        return _plan(disk, operations, force, volume, now, stage, stage.edits(), notes)
+
+
+def plan_kms_prep(
+    path: str | os.PathLike[str],
+    *,
+    skip_rearm: int | str | None = None,
+    kms_host: str | None = None,
+    kms_port: int | str | None = None,
+    remove_tokens: bool = False,
+    office: bool = False,
+    force: Collection[str] = (),
+    volume: int | None = None,
+    parent_dirs: Sequence[str | os.PathLike[str]] = (),
+    full_check: bool = False,
+    now: datetime | None = None,
+) -> Plan:
+    """Plan the preparation of an image for KMS; nothing is written.
+
+    Args:
+        path: The disk, or its side-car.
+        skip_rearm: 0, 1, or ``"absent"``; None leaves it as it is.
+        kms_host: KMS host name or address, or ``"absent"`` (found by DNS).
+        kms_port: TCP port, or ``"absent"`` (1688).
+        remove_tokens: Remove ``tokens.dat`` and ``cache.dat`` from every Windows token store.
+        office: Include Office's own licensing service and the views that Office reads.
+        force: Gates that a person judged: ``lok``, ``standard-mode``.
+        volume: Partition, None for the one with Windows.
+        parent_dirs: Folders in which parents of a differencing disk are looked for.
+        full_check: Walk the whole hives and the whole volume after staging, not only what was touched.
+        now: The time that changed keys get.
+
+    Raises:
+        VDiskError: See :func:`plan`.
+    """
+    wanted = KmsPrep(skip_rearm, kms_host, kms_port, remove_tokens, office)
+    with _opened(path, volume, parent_dirs) as disk:
+        operations, notes = kms_prep_operations(wanted, disk.inspect())
+    return plan(
+        path,
+        operations,
+        force=force,
+        volume=volume,
+        parent_dirs=parent_dirs,
+        notes=notes,
+        full_check=full_check,
+        now=now,
+    )
+
+
+def apply(
+    planned: Plan | SavedPlan,
+    *,
+    keep_undo: bool = True,
+    parent_dirs: Sequence[str | os.PathLike[str]] = (),
+    full_check: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> PatchResult:
+    """Carry a plan out: derive its writes anew, compare them with the plan's, journal, write, verify.
+
+    Args:
+        planned: The plan, as made or as loaded from a file.
+        keep_undo: Keep the journal so that the change can be taken back.
+        parent_dirs: Folders in which parents of a differencing disk are looked for.
+        full_check: Walk the whole hives and the whole volume after staging.
+        progress: Called with the name of each step.
+
+    Raises:
+        StalePlanError: The disk is not what it was when the plan was made.
+        PatchError: It failed and was rolled back.
+        VDiskError: See :func:`plan`.
+    """
+    with exclusive(_disk_path(planned.path)):
+        # Everything opened for planning is closed before writing: Windows then lets nobody else open the file at all.
+        with (
+            _opened(planned.path, planned.volume, parent_dirs) as disk,
+            _staged(disk, planned.operations, planned.forced, planned.now, full=full_check) as stage,
+        ):
+            edits = stage.edits()
+            if plan_digest(edits) != planned.digest:
+                raise StalePlanError(
+                    "the disk or its side-car is not what it was when the plan was made",
+                    location=Location(planned.path),
+                    hint="make the plan again and look at it",
+                )
+            notes = planned.notes if isinstance(planned, Plan) else ()
+            made = _plan(disk, planned.operations, planned.forced, planned.volume, planned.now, stage, edits, notes)
+            expected = expect(disk, stage, planned.operations)
+        change_id = uuid4()
+        if not edits:
+            return PatchResult(made, written=False, journal=None, change_id=change_id)
+        journal = _run(made, edits, expected, change_id, keep=keep_undo, progress=progress)
+    return PatchResult(made, written=True, journal=journal, change_id=change_id)
+
+
+def _run(
+    made: Plan,
+    edits: Sequence[FileEdit],
+    expected: Expectation,
+    change_id: UUID,
+    *,
+    keep: bool,
+    progress: Callable[[str], None] | None,
+) -> str | None:
+    about = {
+        "summary": "; ".join(str(operation) for operation in made.operations)[:2000],
+        "changes": [change.to_dict() for change in made.changes],
+        "made": made.now.isoformat(),
+    }
+    # The journal lies beside the disk under its name, so the disk comes first even when only the side-car changes.
+    if edits[0].path != made.path:
+        size = os.stat(made.path).st_size
+        edits = [FileEdit(made.path, (), size, size), *edits]
+    transaction = Transaction(
+        edits,
+        about,
+        change_id=change_id,
+        system=RealFileSystem(),
+        verify=lambda files: verify_applied(expected, files),
+    )
+    return transaction.run(keep=keep, progress=progress)
+
+
+def _plan(
+    disk: VDisk,
+    operations: Sequence[Operation],
+    force: Collection[str],
+    volume: int | None,
+    now: datetime,
+    stage: Stage,
+    edits: Sequence[FileEdit],
+    notes: Sequence[str],
+) -> Plan:
+    return Plan(
+        disk.path or "",
+        operations,
+        forced=tuple(force),
+        volume=volume,
+        now=now,
+        changes=stage.changes,
+        notes=(*notes, *stage.notes),
+        edits=edits,
+    )
+
+
+@contextlib.contextmanager
+def _opened(
+    path: str | os.PathLike[str], volume: int | None, parent_dirs: Sequence[str | os.PathLike[str]]
+) -> Iterator[VDisk]:
+    with open_vdisk(path, volume=volume, parent_dirs=parent_dirs) as disk:
+        if disk.path is not None and read_pending(disk.path) is not None:
+            raise JournalPendingError(
+                "an earlier change of this disk was interrupted",
+                location=Location(journal_path(disk.path)),
+                hint="run `recover` on the disk first",
+            )
+        yield disk
+
+
+@contextlib.contextmanager
+def _staged(
+    disk: VDisk, operations: Sequence[Operation], force: Collection[str], now: datetime, *, full: bool
+) -> Iterator[Stage]:
+    unknown = [name for name in force if name not in FORCES]
+    if unknown:
+        raise UsageError(f"there is no gate {unknown[0]!r} to force", hint=f"gates: {', '.join(FORCES)}")
+    edits_disk = any(not isinstance(operation, SetPvpField) for operation in operations)
+    check_gates(disk, edits_disk=edits_disk, edits_volume=edits_disk, forced=force)
+    with Stage(disk, now=now, forced=force) as stage:
+        stage.run(operations)
+        verify_staged(disk, stage, operations, full=full)
+        yield stage
+
+
+def _disk_path(path: str) -> str:
+    if path.lower().endswith(".pvp"):
+        from vdiskkit.pair import disk_for_sidecar
+
+        return disk_for_sidecar(path)
+    return path

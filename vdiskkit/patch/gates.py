@@ -1,0 +1,177 @@
+"""When a disk must not be changed, and why. All of it is checked before anything is staged.
+
+Two gates can be judged by a person and forced: a lock file (which may be stale) and Standard mode (nothing may stream
+this copy). No gate about a format can be forced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from vdiskkit.errors import (
+    FormatError,
+    HibernatedVolumeError,
+    InUseError,
+    JournalPendingError,
+    LogReplayNeededError,
+    StateError,
+    VDiskError,
+    WriteRefusedError,
+)
+from vdiskkit.journal import journal_path, read_pending
+from vdiskkit.location import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from vdiskkit.pair.facts import PairFacts
+    from vdiskkit.pvp import Pvp
+    from vdiskkit.vdisk import VDisk
+
+__all__ = ["FORCES", "Gate", "Surroundings", "check_gates", "gates", "pair_gates"]
+
+FORCES = ("lok", "standard-mode", "mode")
+"""What ``--force`` takes: the two gates that a person can judge, and the write cache type of the side-car."""
+
+
+class Surroundings(Protocol):
+    """What lies beside a disk, as an opened disk knows it."""
+
+    @property
+    def pair(self) -> PairFacts | None:
+        """The files around the disk."""
+        ...
+
+    @property
+    def pvp(self) -> Pvp | None:
+        """The side-car."""
+        ...
+
+    def pvp_problem(self) -> str | None:
+        """Why the side-car could not be read."""
+        ...
+
+
+class Gate(NamedTuple):
+    """One closed gate: the error that says why, and the force that opens it (empty for none)."""
+
+    error: VDiskError
+    force: str
+
+
+def check_gates(disk: VDisk, *, edits_disk: bool, edits_volume: bool, forced: Collection[str] = ()) -> None:
+    """Raise the first gate that is closed and not forced.
+
+    Args:
+        disk: The disk as it is.
+        edits_disk: The change writes to the disk file, not only to the side-car.
+        edits_volume: The change writes inside the volume.
+        forced: Names of :data:`FORCES`.
+
+    Raises:
+        StateError: The state forbids it.
+        WriteRefusedError: The format forbids it.
+    """
+    for gate in gates(disk, edits_disk=edits_disk, edits_volume=edits_volume):
+        if gate.force not in forced or not gate.force:
+            raise gate.error
+
+
+def gates(disk: VDisk, *, edits_disk: bool, edits_volume: bool) -> Iterable[Gate]:
+    """Yield every closed gate, the most telling first."""
+    path = disk.path
+    if path is None:
+        yield Gate(WriteRefusedError("a file object cannot be changed", hint="name the disk file by its path"), "")
+        return
+    if read_pending(path) is not None:
+        pending = JournalPendingError(
+            "an earlier change of this disk was interrupted",
+            location=Location(journal_path(path)),
+            hint="run `recover` on the disk first",
+        )
+        yield Gate(pending, "")
+    yield from pair_gates(disk, path, edits_disk=edits_disk)
+    if edits_disk:
+        yield from _container_gates(disk)
+    if edits_volume:
+        yield from _volume_gates(disk)
+
+
+def pair_gates(disk: Surroundings, path: str, *, edits_disk: bool) -> Iterable[Gate]:
+    """Yield the closed gates that lie beside the disk: lock files, versions made from it, its mode."""
+    pair, where = disk.pair, Location(path)
+    if pair is not None and pair.lock_files:
+        yield Gate(
+            InUseError(
+                f"a lock file says that the vDisk is in use: {', '.join(pair.lock_files)}",
+                location=where,
+                hint="shut down what uses it; when you know that the lock is stale or that this is a copy: --force lok",
+            ),
+            "lok",
+        )
+    if not edits_disk:
+        return
+    if pair is not None and pair.children:
+        yield Gate(
+            WriteRefusedError(
+                f"other versions are made from this file ({', '.join(pair.children)}); changing it would corrupt them",
+                location=where,
+                hint="change the newest version instead, or merge the versions in the PVS console first",
+            ),
+            "",
+        )
+    if disk.pvp is not None and disk.pvp.mode == "standard":
+        yield Gate(
+            StateError(
+                "the vDisk is in Standard mode: PVS may be streaming it, and changes belong before sealing",
+                location=where,
+                hint="switch it to Private mode in the PVS console; for a copy that no server uses: "
+                "--force standard-mode",
+            ),
+            "standard-mode",
+        )
+    problem = disk.pvp_problem()
+    if problem is not None:
+        yield Gate(StateError(f"the side-car cannot be read, so the mode is not known: {problem}", location=where), "")
+
+
+def _container_gates(disk: VDisk) -> Iterable[Gate]:
+    damage = {"vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs", "vhd.saved_state"}
+    for notice in disk.container.own_notices:
+        if notice.code in damage:
+            error = WriteRefusedError(
+                f"the container is not sound: {notice.message}",
+                location=notice.location,
+                hint="mend or convert the file first (qemu-img convert, or the PVS console), then change it",
+            )
+            yield Gate(error, "")
+
+
+def _volume_gates(disk: VDisk) -> Iterable[Gate]:
+    try:
+        state = disk.volume.state()
+    except FormatError as exc:
+        yield Gate(exc, "")
+        return
+    where = disk.volume.location
+    if state.hibernation != "none":
+        yield Gate(
+            HibernatedVolumeError(
+                f"Windows was hibernated or shut down with fast startup ({state.hibernation}): it would resume over "
+                "the change",
+                location=where,
+                hint="boot the image once and restart it, or run `powercfg /h off` in it",
+            ),
+            "",
+        )
+    # Version 2 of the log is what a mounted volume has; Windows goes back to version 1 when it shuts down cleanly.
+    if not state.clean or state.log.version == "2.0":
+        reason = f"flags {', '.join(state.flags) or 'none'}, $LogFile {state.log.state} (version {state.log.version})"
+        yield Gate(
+            LogReplayNeededError(
+                f"the volume was not shut down cleanly: {reason}",
+                location=where,
+                hint="boot the image once in Private mode and shut it down, or run chkdsk on it",
+            ),
+            "",
+        )

@@ -1,0 +1,212 @@
+"""A plan: operations, what they change in the user's words, and the sectors they would write.
+
+A plan can be shown, saved, and applied elsewhere. The saved form holds the operations, the time used for time stamps,
+and a digest of the writes; applying derives the writes anew and refuses when they are not the planned ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.location import Location
+from vdiskkit.patch.operations import operation_from_dict
+from vdiskkit.text import displayable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdiskkit.patch.operations import Operation
+    from vdiskkit.patch.stage import SemanticChange
+    from vdiskkit.patch.transaction import FileEdit
+
+__all__ = ["FileRange", "Plan", "load_plan", "plan_digest"]
+
+_SCHEMA = "vdiskkit.plan/1"
+_LARGEST_PLAN = 16 * 1024 * 1024
+
+
+class FileRange(NamedTuple):
+    """A range of a file that is written, and in which phase."""
+
+    file: str
+    offset: int
+    length: int
+    phase: str
+
+
+class Plan:
+    """What a change would do; nothing is written yet.
+
+    Attributes:
+        path: The disk.
+        operations: The operations.
+        forced: Gates that were forced.
+        volume: Chosen partition, None for the one with Windows.
+        now: The time that changed keys and fields get.
+        changes: What changes, in the user's words; empty when everything is as asked already.
+        notes: What the user should know about the consequences.
+        ranges: The ranges of the files that are written.
+        bytes_written: Bytes of these ranges.
+        growth: Bytes by which the files grow.
+        digest: Digest of the writes, which identifies the plan.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        operations: Sequence[Operation],
+        *,
+        forced: Sequence[str],
+        volume: int | None,
+        now: datetime,
+        changes: Sequence[SemanticChange],
+        notes: Sequence[str],
+        edits: Sequence[FileEdit],
+    ) -> None:
+        self.path = path
+        self.operations = tuple(operations)
+        self.forced = tuple(forced)
+        self.volume = volume
+        self.now = now
+        self.changes = tuple(changes)
+        self.notes = tuple(notes)
+        self.ranges = tuple(
+            FileRange(edit.path, change.offset, len(change.after), change.phase.name.lower())
+            for edit in edits
+            for change in edit.changes
+        )
+        self.bytes_written = sum(item.length for item in self.ranges)
+        self.growth = sum(edit.new_size - edit.old_size for edit in edits)
+        self.digest = plan_digest(edits)
+
+    @property
+    def id(self) -> str:
+        """The first characters of the digest, for people."""
+        return self.digest[:8]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.ranges and not self.growth
+
+    def describe(self) -> str:
+        """Return the plan as text, one line for each change."""
+        if self.empty:
+            return "nothing to do: everything is as asked already"
+        lines = [f"plan {self.id} for {displayable(self.path)}"]
+        for number, change in enumerate(self.changes, start=1):
+            lines.append(f"  {number}  {_line(change)}")
+        lines += [f"  note  {note}" for note in self.notes]
+        grows = f", the file grows by {self.growth} bytes" if self.growth else ""
+        lines.append(f"  writes  {self.bytes_written} bytes in {len(self.ranges)} ranges{grows}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON types; the form that is saved."""
+        return {
+            "schema": _SCHEMA,
+            "path": self.path,
+            "volume": self.volume,
+            "forced": list(self.forced),
+            "now": self.now.isoformat(),
+            "operations": [operation.to_dict() for operation in self.operations],
+            "changes": [change.to_dict() for change in self.changes],
+            "notes": list(self.notes),
+            "ranges": [item._asdict() for item in self.ranges],
+            "bytes_written": self.bytes_written,
+            "growth": self.growth,
+            "digest": self.digest,
+        }
+
+    def save(self, path: str) -> None:
+        """Write the plan to a file that only its owner may read, as it can hold keys.
+
+        Raises:
+            SourceError: The file cannot be written, or is there already.
+        """
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:
+                json.dump(self.to_dict(), file, indent=1)
+                file.write("\n")
+        except OSError as exc:
+            raise SourceError(f"the plan cannot be saved: {exc.strerror or exc}", location=Location(path)) from exc
+
+
+class SavedPlan(NamedTuple):
+    """What a plan file says, as far as it is believed: everything but the writes, which are derived anew."""
+
+    path: str
+    operations: tuple[Operation, ...]
+    forced: tuple[str, ...]
+    volume: int | None
+    now: datetime
+    digest: str
+
+
+def load_plan(path: str) -> SavedPlan:
+    """Read a saved plan.
+
+    Raises:
+        SourceError: The file cannot be read.
+        UsageError: It is no plan of this version.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST_PLAN + 1)
+    except OSError as exc:
+        raise SourceError(f"the plan cannot be read: {exc.strerror or exc}", location=Location(path)) from exc
+    try:
+        return _parse(data)
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise UsageError(f"this is no plan: {exc}", location=Location(path), hint="make one with --plan-out") from exc
+
+
+def _parse(data: bytes) -> SavedPlan:
+    if len(data) > _LARGEST_PLAN:
+        raise ValueError("it is too large")
+    plan = json.loads(data.decode("utf-8"))
+    if plan["schema"] != _SCHEMA:
+        raise ValueError(f"its schema is {plan['schema']!r}, not {_SCHEMA}")
+    volume, now = plan["volume"], datetime.fromisoformat(plan["now"])
+    if not (volume is None or isinstance(volume, int)) or now.tzinfo is None:
+        raise ValueError("its volume or time is malformed")
+    return SavedPlan(
+        str(plan["path"]),
+        tuple(operation_from_dict(item) for item in plan["operations"]),
+        tuple(str(item) for item in plan["forced"]),
+        volume,
+        now,
+        str(plan["digest"]),
+    )
+
+
+def plan_digest(edits: Sequence[FileEdit]) -> str:
+    """Return a digest over everything that would be written, and what must be there before."""
+    state = blake2b(digest_size=20)
+    for edit in edits:
+        name = os.path.basename(edit.path)
+        state.update(f"{name}\0{edit.old_size}\0{edit.new_size}\0".encode("utf-8", "surrogatepass"))
+        for change in edit.changes:
+            state.update(f"{change.offset}\0{len(change.before)}\0{len(change.after)}\0{change.phase}\0".encode())
+            state.update(change.before)
+            state.update(change.after)
+    return state.hexdigest()
+
+
+def _line(change: SemanticChange) -> str:
+    where = displayable(change.where)
+    if change.kind == "file":
+        return f"delete  {where} ({change.before})"
+    if change.after is None:
+        return f"delete  {where} (was {displayable(change.before or '')})"
+    if change.kind == "key":
+        return f"create  {where}"
+    before = displayable(change.before) if change.before is not None else "absent"
+    verb = "pvp" if change.kind == "pvp" else "set"
+    return f"{verb}  {where}: {before} -> {displayable(change.after)}"

@@ -1,0 +1,153 @@
+"""Changing known fields of the .pvp side-car, all else byte for byte as it was.
+
+The side-car has no public checksum. Changeable are the licence mode, the texts and the user's version numbers; the
+write cache type, which is the mode, only by force, and never from Private to Standard while the licence mode is KMS:
+PVS prepares the image for KMS at exactly that switch, in its console, and a side-car that already says Standard makes
+it skip the preparation.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.errors import UsageError, WriteRefusedError
+from vdiskkit.patch.staging import Phase
+from vdiskkit.pvp.layout import FIXED, OFFSETS, TEXT_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vdiskkit.patch.operations import SetPvpField
+    from vdiskkit.patch.staging import WritableSource
+    from vdiskkit.pvp import Pvp
+
+__all__ = ["SETTABLE", "FieldChange", "set_fields"]
+
+_MODES = {"none": 0, "mak": 1, "kms": 2}
+_NUMBERS = ("major_release", "minor_release", "build")
+_TEXTS = tuple(name for name in TEXT_FIELDS if name not in {"disk_class", "image_type"})
+SETTABLE = ("license_mode", "write_cache_type", *_NUMBERS, *_TEXTS)
+"""Names of the fields that can be changed."""
+
+_PRIVATE = (0, 10)
+_SIZES = {field.name: field.sizeof() for field in FIXED.subcons}
+_EPOCH_1601, _EPOCH_1970 = datetime(1601, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
+_PLAUSIBLE = (datetime(2005, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
+class FieldChange(NamedTuple):
+    """One changed field, its values as text."""
+
+    field: str
+    before: str
+    after: str
+
+
+def set_fields(
+    target: WritableSource, pvp: Pvp, settings: Iterable[SetPvpField], *, now: datetime, force_mode: bool
+) -> list[FieldChange]:
+    """Stage changed fields.
+
+    Args:
+        target: The side-car's bytes.
+        pvp: The side-car as it is.
+        settings: Fields and new values as text.
+        now: Time for the properties update time.
+        force_mode: Allow the write cache type to be changed.
+
+    Returns:
+        What really changes, the properties update time included; empty when all fields hold these values already.
+
+    Raises:
+        UsageError: Unknown field, or a value that it cannot hold.
+        WriteRefusedError: The change would make PVS skip its KMS preparation, or needs force.
+    """
+    changes: list[FieldChange] = []
+    mode_after = int(pvp.fields["license_mode"])
+    for setting in settings:
+        old = pvp.fields[setting.field] if setting.field in SETTABLE else None
+        new = _encode(setting, pvp)
+        if setting.field == "license_mode":
+            mode_after = new[0]
+        raw_old = old if isinstance(old, bytes) else int(old or 0).to_bytes(_SIZES[setting.field], "little")
+        if _shown(setting.field, raw_old) == _shown(setting.field, new):
+            continue
+        if setting.field == "write_cache_type":
+            _check_mode(int.from_bytes(raw_old, "little"), int.from_bytes(new, "little"), mode_after, force=force_mode)
+        target.write_at(OFFSETS[setting.field], new, Phase.LINK)
+        changes.append(FieldChange(setting.field, _shown(setting.field, raw_old), _shown(setting.field, new)))
+    if changes:
+        changes += _touch(target, int(pvp.fields["properties_update_time"]), now)
+    return changes
+
+
+def _encode(setting: SetPvpField, pvp: Pvp) -> bytes:
+    name, value = setting.field, setting.value
+    if name == "license_mode":
+        if value.casefold() not in _MODES:
+            raise UsageError(f"{value!r} is no licence mode", hint="use none, mak or kms")
+        return bytes([_MODES[value.casefold()]])
+    if name in _NUMBERS or name == "write_cache_type":
+        highest = 12 if name == "write_cache_type" else 0xFFFFFFFF
+        if not (value.isascii() and value.isdigit() and int(value[:11]) <= highest):
+            raise UsageError(f"{name} takes a number from 0 to {highest}, not {value!r}")
+        return int(value).to_bytes(4, "little")
+    if name in _TEXTS:
+        return _encode_text(name, value)
+    raise UsageError(
+        f"the field {name!r} cannot be set", location=pvp.location, hint=f"fields that can: {', '.join(SETTABLE)}"
+    )
+
+
+def _encode_text(name: str, value: str) -> bytes:
+    size = _SIZES[name]
+    try:
+        text = value.encode("utf-16-le")
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"the text for {name} is not valid Unicode") from exc
+    if "\0" in value:
+        raise UsageError(f"the text for {name} holds a NUL character")
+    if len(text) + 2 > size:
+        raise UsageError(f"{name} holds at most {size // 2 - 1} characters, the text has {len(text) // 2}")
+    return text.ljust(size, b"\0")
+
+
+def _check_mode(old: int, new: int, license_mode: int, *, force: bool) -> None:
+    if old in _PRIVATE and new not in _PRIVATE and license_mode == _MODES["kms"]:
+        raise WriteRefusedError(
+            "the switch from Private to Standard with licence mode KMS is made only in the PVS console: it runs the "
+            "KMS preparation of the image, which a change of the side-car would skip",
+            hint="switch the Access Mode in the PVS console",
+        )
+    if not force:
+        raise WriteRefusedError(
+            "the write cache type is the vDisk's mode; PVS keeps it in its database as well, and the two would differ",
+            hint="change it in the PVS console, or give --force mode when you know that no farm uses this pair",
+        )
+
+
+def _touch(target: WritableSource, old: int, now: datetime) -> list[FieldChange]:
+    """Renew the properties update time in the unit that the old value has; unknown units are left alone."""
+    filetime, seconds = _EPOCH_1601 + _span(old / 10), _EPOCH_1970 + _span(old * 1_000_000)
+    if _PLAUSIBLE[0] <= filetime <= _PLAUSIBLE[1]:
+        new = (now - _EPOCH_1601) // timedelta(microseconds=1) * 10
+    elif _PLAUSIBLE[0] <= seconds <= _PLAUSIBLE[1]:
+        new = int(now.timestamp())
+    else:
+        return [FieldChange("properties_update_time", str(old), f"{old} (left: its unit cannot be told)")]
+    target.write_at(OFFSETS["properties_update_time"], new.to_bytes(8, "little", signed=True), Phase.LINK)
+    return [FieldChange("properties_update_time", str(old), str(new))]
+
+
+def _span(microseconds: float) -> timedelta:
+    limit = 150 * 365 * 86400 * 1_000_000 * 5
+    return timedelta(microseconds=max(min(microseconds, limit), 0))
+
+
+def _shown(name: str, raw: bytes) -> str:
+    if name == "license_mode":
+        return {number: mode for mode, number in _MODES.items()}.get(raw[0], str(raw[0]))
+    if name in _TEXTS:
+        return raw.decode("utf-16-le", "surrogatepass").partition("\0")[0]
+    return str(int.from_bytes(raw, "little"))

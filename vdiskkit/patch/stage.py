@@ -1,0 +1,320 @@
+"""Running operations on the overlay: what they change, in the words of the user and in sectors of the files.
+
+The disk is opened twice: as it is, for gates, look-ups and the values before, and over the overlay, where the writers
+work. Nothing here touches a file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
+from vdiskkit.io import PageCache
+from vdiskkit.io.paths import open_source
+from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
+from vdiskkit.patch.ntfs import VolumeEditor
+from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
+from vdiskkit.patch.registry import HiveEditor, read_log_sequences
+from vdiskkit.patch.side_car import set_fields
+from vdiskkit.patch.staging import StagedFile
+from vdiskkit.patch.transaction import FileEdit
+from vdiskkit.text import displayable
+from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+    from typing import Self
+
+    from vdiskkit.io import FileSource
+    from vdiskkit.location import Location
+    from vdiskkit.patch.operations import Operation
+    from vdiskkit.patch.registry import ValueData
+    from vdiskkit.patch.staging import Phase, WritableSource
+    from vdiskkit.vdisk import VDisk
+
+__all__ = ["SemanticChange", "Stage"]
+
+_LOGS = (".LOG1", ".LOG2", ".LOG")
+_SHOWN_BYTES = 32
+
+
+class SemanticChange(NamedTuple):
+    """One change in the user's words.
+
+    Attributes:
+        kind: ``value``, ``key``, ``file`` or ``pvp``.
+        where: Registry path and value, file path, or field.
+        before: What is there now, as text; None when there is nothing.
+        after: What will be there, as text; None when nothing will be.
+    """
+
+    kind: str
+    where: str
+    before: str | None
+    after: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change as JSON types."""
+        return self._asdict()
+
+
+class Stage:
+    """Operations staged over one disk and its side-car; use it in a ``with`` statement.
+
+    Args:
+        disk: The disk as it is.
+        now: The time that changed keys and fields get.
+        forced: Names of forces, see :data:`vdiskkit.patch.gates.FORCES`.
+
+    Attributes:
+        changes: What changes, in the user's words.
+        notes: What the user should know.
+        hives: The hives that are edited, by name.
+        volume_editor: The volume's editor, None when nothing in the volume is edited.
+        writable: The virtual disk over the overlay, None likewise.
+        written: Ranges of the virtual disk that were written: offset, length.
+    """
+
+    def __init__(self, disk: VDisk, *, now: datetime, forced: Collection[str] = ()) -> None:
+        if disk.path is None:
+            raise WriteRefusedError("a file object cannot be changed", hint="name the disk file by its path")
+        self.disk = disk
+        self.now = now
+        self.changes: list[SemanticChange] = []
+        self.notes: list[str] = []
+        self.hives: dict[str, HiveEditor] = {}
+        self.volume_editor: VolumeEditor | None = None
+        self.writable: WritableDisk | None = None
+        self.written: list[tuple[int, int]] = []
+        self._forced = forced
+        self._files: list[FileSource] = []
+        self._paths: list[str] = []
+        self._staged: list[StagedFile] = []
+        self._freed: list[tuple[int, int]] = []
+        self._volume_offset = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for source in self._files:
+            source.close()
+
+    @property
+    def staged(self) -> StagedFile | None:
+        """The disk file with the staged changes, None when nothing was staged on it."""
+        return self.writable.staged if self.writable is not None else None
+
+    @property
+    def staged_side_car(self) -> StagedFile | None:
+        """The side-car with the staged changes, None when nothing was staged on it."""
+        rest = [staged for staged in self._staged if staged is not self.staged]
+        return rest[0] if rest else None
+
+    def run(self, operations: Sequence[Operation]) -> None:
+        """Stage all operations, in their order; the side-car's last.
+
+        Raises:
+            NotFoundError: Something to change or delete does not exist.
+            StateError: A hive is dirty.
+            WriteRefusedError: An operation is not provably safe.
+        """
+        for operation in operations:
+            if isinstance(operation, SetPvpField):
+                continue
+            if isinstance(operation, DeleteFile):
+                self._delete_file(operation)
+            else:
+                self._edit_registry(operation)
+        for name, editor in self.hives.items():
+            editor.commit(self._log_sequences(name))
+        fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
+        if fields:
+            self._edit_side_car(fields)
+
+    def edits(self) -> list[FileEdit]:
+        """Return what changes in each file, the disk first; empty when nothing does."""
+        edits = []
+        for path, staged in zip(self._paths, self._staged, strict=True):
+            changes = staged.changes()
+            watched = self._watched() if staged is self.staged else []
+            if changes or staged.size != staged.original_size:
+                edits.append(FileEdit(path, changes, staged.original_size, staged.size, watched))
+        return edits
+
+    # -- the writers, made at first need ----------------------------------------------------------------------------
+
+    def _volume_editor(self) -> VolumeEditor:
+        if self.volume_editor is None:
+            disk = self.disk
+            self.writable = writable = open_writable(
+                self._stage(disk.path or ""),
+                path=disk.path,
+                format=disk.container.format,
+                parent_dirs=disk.parent_dirs,
+                follow_parent_paths=disk.follow_parent_paths,
+                open_source=self._open_parent,
+            )
+            number = disk.selected.partition if disk.selected is not None else None
+            partition = next(item for item in disk.partitions.partitions if item.number == number)
+            start = self._volume_offset = partition.offset
+            target = _Recorded(writable, self.written)
+            self.volume_editor = VolumeEditor(
+                WritableSlice(target, start, partition.size, disk.volume.location),
+                prefer=lambda offset, length: writable.is_allocated(start + offset, length),
+                now=self.now,
+            )
+        return self.volume_editor
+
+    def _stage(self, path: str) -> StagedFile:
+        source = open_source(path)
+        self._files.append(source)
+        staged = StagedFile(PageCache(source))
+        self._paths.append(path)
+        self._staged.append(staged)
+        return staged
+
+    def _open_parent(self, path: str) -> FileSource:
+        source = open_source(path)
+        self._files.append(source)
+        return source
+
+    def _hive(self, name: str) -> HiveEditor:
+        editor = self.hives.get(name)
+        if editor is None:
+            stream = self._volume_editor().open_stream(self._hive_file(name))
+
+            def grow(size: int) -> None:
+                stream.grow(size)
+
+            editor = self.hives[name] = HiveEditor(stream, name=name, now=self.now, grow=grow)
+            if editor.base_block.ktm_pending:
+                self.notes.append(f"the {name} hive is marked as having pending transactions, as most shut-down hives")
+        return editor
+
+    def _hive_file(self, name: str) -> str:
+        path = HIVE_FILES.get(name)
+        if path is None:
+            raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
+        return f"{self.disk.windows.root}\\{path}"
+
+    def _log_sequences(self, name: str) -> list[int]:
+        found = []
+        for suffix in _LOGS:
+            file = self.disk.volume.find(self._hive_file(name) + suffix)
+            if file is not None and not file.is_directory:
+                found.append(read_log_sequences(file.open()))
+        return found
+
+    def _watched(self) -> list[tuple[int, int]]:
+        """Where in the file the freed clusters lie: undo must find them as they are now."""
+        return [
+            (extent.file_offset, extent.length)
+            for offset, length in self._freed
+            for extent in self.disk.container.map(self._volume_offset + offset, length)
+            if extent.file_offset is not None
+        ]
+
+    # -- operations --------------------------------------------------------------------------------------------------
+
+    def _edit_registry(self, operation: SetValue | DeleteValue | CreateKey | DeleteKey) -> None:
+        path = self.disk.windows.resolve(operation.key)
+        editor = self._hive(path.hive)
+        if isinstance(operation, SetValue):
+            self._set_value(editor, path, operation)
+        elif isinstance(operation, DeleteValue):
+            before = editor.value(path.key, operation.name) if editor.has_key(path.key) else None
+            if before is None:
+                if not operation.missing_ok:
+                    raise ValueMissingError(f"there is no value {operation.name!r} in {path.text}")
+                return
+            editor.delete_value(path.key, operation.name)
+            self.changes.append(SemanticChange("value", _where(path, operation.name), describe(before), None))
+        elif isinstance(operation, CreateKey):
+            if not editor.has_key(path.key):
+                editor.create_key(path.key)
+                self.changes.append(SemanticChange("key", path.text, None, "created"))
+        elif editor.has_key(path.key):
+            deleted = editor.delete_key(path.key)
+            before_text = f"{deleted.keys} keys, {deleted.values} values"
+            self.changes.append(SemanticChange("key", path.text, before_text, None))
+        elif not operation.missing_ok:
+            raise KeyMissingError(f"there is no key {path.text}")
+
+    def _set_value(self, editor: HiveEditor, path: RegistryPath, operation: SetValue) -> None:
+        if not operation.create_keys and not editor.has_key(path.key):
+            raise KeyMissingError(f"there is no key {path.text}", hint="give --create-keys to create it")
+        change = editor.set_value(
+            path.key, operation.name, operation.type, operation.data, create_keys=operation.create_keys
+        )
+        if change is not None:
+            before = describe(change.before) if change.before is not None else None
+            after = describe(change.after) if change.after is not None else None
+            self.changes.append(SemanticChange("value", _where(path, operation.name), before, after))
+
+    def _delete_file(self, operation: DeleteFile) -> None:
+        file = self.disk.volume.find(operation.path, follow=False)
+        if file is None:
+            if not operation.missing_ok:
+                raise FileMissingError(f"there is no file {operation.path}", location=self.disk.volume.location)
+            return
+        if file.is_directory:
+            raise WriteRefusedError(f"{file.path} is a directory; only files can be deleted", location=file.location)
+        deleted = self._volume_editor().delete_file(file.path)
+        self._freed += deleted.extents
+        size = f"{file.size} bytes"
+        names = len(deleted.names)
+        self.changes.append(SemanticChange("file", file.path, f"{size}, {names} name{'s' * (names > 1)}", None))
+
+    def _edit_side_car(self, fields: Sequence[SetPvpField]) -> None:
+        pair, pvp = self.disk.pair, self.disk.pvp
+        if pair is None or pair.pvp_path is None or pvp is None:
+            raise FileMissingError(
+                "there is no readable .pvp side-car beside the disk",
+                hint=self.disk.pvp_problem() or "copy it from the PVS server together with the disk",
+            )
+        staged = self._stage(pair.pvp_path)
+        changed = set_fields(staged, pvp, fields, now=self.now, force_mode="mode" in self._forced)
+        self.changes += [SemanticChange("pvp", item.field, item.before, item.after) for item in changed]
+
+
+class _Recorded:
+    """Passes writes on and remembers their ranges."""
+
+    def __init__(self, target: WritableSource, written: list[tuple[int, int]]) -> None:
+        self._target = target
+        self._written = written
+
+    @property
+    def size(self) -> int:
+        return self._target.size
+
+    @property
+    def location(self) -> Location:
+        return self._target.location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._target.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
+        self._target.write_at(offset, data, phase)
+        self._written.append((offset, len(data)))
+
+
+def describe(value: ValueData) -> str:
+    """Return type and data of a value as one displayable line."""
+    data = value.data
+    if isinstance(data, bytes):
+        shown = data[:_SHOWN_BYTES].hex(" ") + (f" … ({len(data)} bytes)" if len(data) > _SHOWN_BYTES else "")
+    elif isinstance(data, tuple):
+        shown = ", ".join(f'"{displayable(item)}"' for item in data)
+    elif isinstance(data, str):
+        shown = f'"{displayable(data)}"'
+    else:
+        shown = str(data)
+    return f"{value.type_name} {shown}".rstrip()
+
+
+def _where(path: RegistryPath, name: str) -> str:
+    return f"{path.text}, {name or '(default)'}"

@@ -1,0 +1,257 @@
+"""Verification by fresh readers, ours and the dissect libraries: the result is what was asked for, and sound.
+
+Before anything is written, the staged state is read through the overlay; after writing, the files themselves. The
+dissect readers are another implementation by other people, so that writer and judge do not share their mistakes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from vdiskkit.errors import VDiskError, VerifyFailedError
+from vdiskkit.io import GuardedSource, ReadBudget, SourceFile
+from vdiskkit.journal import digest
+from vdiskkit.location import Location
+from vdiskkit.patch.expected import expected_state
+from vdiskkit.patch.ntfs.check import check_touched as check_volume_touched
+from vdiskkit.patch.ntfs.check import check_volume
+from vdiskkit.patch.registry.check import check_hive
+from vdiskkit.patch.registry.check import check_touched as check_hive_touched
+from vdiskkit.vdisk import VDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdiskkit.io import ByteSource
+    from vdiskkit.patch.expected import ExpectedState
+    from vdiskkit.patch.files import OpenFile
+    from vdiskkit.patch.operations import Operation
+    from vdiskkit.patch.stage import Stage
+    from vdiskkit.registry import Hive
+
+__all__ = ["Expectation", "expect", "verify_applied", "verify_staged"]
+
+_BYTES = 1024 * 1024 * 1024
+_CALLS = 4_000_000
+
+
+class Expectation(NamedTuple):
+    """What the written files must show.
+
+    Attributes:
+        path: The disk.
+        format: Container format.
+        volume: Partition number, None when nothing in the volume is changed.
+        parent_dirs: Folders in which parents are looked for.
+        state: Values, keys and files that must be there or not.
+        ranges: Ranges of the virtual disk: offset, length, digest of their content.
+    """
+
+    path: str
+    format: str
+    volume: int | None
+    parent_dirs: tuple[str, ...]
+    state: ExpectedState
+    ranges: tuple[tuple[int, int, bytes], ...]
+
+
+def verify_staged(disk: VDisk, stage: Stage, operations: Sequence[Operation], *, full: bool) -> None:
+    """Check the staged state.
+
+    Args:
+        disk: The disk as it is.
+        stage: The staged operations.
+        operations: What was asked for.
+        full: Walk whole hives and the whole volume, not only what was touched.
+
+    Raises:
+        VerifyFailedError: It is not what was asked for, or not sound.
+    """
+    staged = stage.staged
+    if staged is None or stage.volume_editor is None:
+        return
+    number = disk.selected.partition if disk.selected is not None else None
+    state = expected_state(operations, disk.windows)
+    try:
+        with VDisk(
+            staged,
+            target=disk.target,
+            path=disk.path,
+            format=disk.container.format,
+            volume=number,
+            parent_dirs=disk.parent_dirs,
+            follow_parent_paths=disk.follow_parent_paths,
+        ) as fresh:
+            _check_state(fresh, state)
+            _second_opinion(fresh, state)
+            _check_structures(disk, fresh, stage, full=full)
+    except VerifyFailedError:
+        raise
+    except VDiskError as exc:
+        raise VerifyFailedError(
+            f"the staged change cannot be read back: {exc.message}; nothing was written",
+            location=exc.location,
+            hint="this is a fault of vdiskkit or an odd image; please report it with the output of -vv",
+        ) from exc
+
+
+def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) -> None:
+    """Hold the structures against their rules; damage that was there before the change is not its fault."""
+    for name, editor in stage.hives.items():
+        old, new = disk.windows.registry(name).source, fresh.windows.registry(name).source
+        touched = editor.touched
+        if full:
+            before, after = check_hive(old), check_hive(new)
+        else:
+            before, after = check_hive_touched(old, touched), check_hive_touched(new, touched)
+        known = {(problem.code, problem.message) for problem in before}
+        for problem in after:
+            if problem.severe and (problem.code, problem.message) not in known:
+                raise _unsound(f"the {name} hive", problem.message, problem.location)
+    if stage.volume_editor is not None:
+        old, new = disk.volume.source, fresh.volume.source
+        changed = stage.volume_editor.touched
+        faults = check_volume(new) if full else check_volume_touched(new, changed)
+        if faults:
+            known = {(fault.code, fault.message) for fault in check_volume(old)} if full else set()
+            for fault in faults:
+                if (fault.code, fault.message) not in known:
+                    raise _unsound("the volume", fault.message, fault.location)
+
+
+def _unsound(what: str, why: str, location: Location | None) -> VerifyFailedError:
+    return VerifyFailedError(
+        f"{what} would not be sound after the change: {why}; nothing was written",
+        location=location,
+        hint="this is a fault of vdiskkit or an odd image; please report it with the output of -vv",
+    )
+
+
+def expect(disk: VDisk, stage: Stage, operations: Sequence[Operation]) -> Expectation:
+    """Note what the written files must show; the stage may be closed afterwards."""
+    ranges = []
+    if stage.writable is not None:
+        for offset, length in sorted(set(stage.written)):
+            ranges.append((offset, length, digest(stage.writable.read_at(offset, length))))
+    return Expectation(
+        disk.path or "",
+        disk.container.format,
+        disk.selected.partition if stage.writable is not None and disk.selected is not None else None,
+        disk.parent_dirs,
+        expected_state(operations, disk.windows if stage.writable is not None else None),
+        tuple(ranges),
+    )
+
+
+def verify_applied(expected: Expectation, files: Sequence[OpenFile]) -> None:
+    """Check the written files.
+
+    Args:
+        expected: What they must show.
+        files: The files, the disk first.
+
+    Raises:
+        VerifyFailedError: They show something else.
+    """
+    if expected.volume is None:
+        return
+    source = _FileView(files[0], Location(expected.path))
+    try:
+        with VDisk(
+            source,
+            target=expected.path,
+            path=expected.path,
+            format=expected.format,
+            volume=expected.volume,
+            parent_dirs=expected.parent_dirs,
+        ) as fresh:
+            for offset, length, wanted in expected.ranges:
+                if digest(fresh.container.read_at(offset, length)) != wanted:
+                    raise _wrong(f"the virtual disk at {offset:#x}", fresh.container.location)
+            _check_state(fresh, expected.state)
+            if fresh.container.format == "vhd" and fresh.container.subformat != "differencing":
+                _check_with_dissect_hypervisor(source, expected)
+    except VerifyFailedError:
+        raise
+    except VDiskError as exc:
+        raise VerifyFailedError(f"the changed disk cannot be read back: {exc.message}", location=exc.location) from exc
+
+
+def _check_state(disk: VDisk, state: ExpectedState) -> None:
+    for (hive, key_path, name), wanted in state.values.items():
+        key = disk.windows.registry(hive).find(key_path)
+        value = key.value(name) if key is not None else None
+        if (None if value is None else (value.type, value.raw)) != wanted:
+            raise _wrong(f"the value {name!r} of {hive}\\{key_path}", disk.container.location)
+    for (hive, key_path), wanted_key in state.keys.items():
+        if (disk.windows.registry(hive).find(key_path) is not None) != wanted_key:
+            raise _wrong(f"the key {hive}\\{key_path}", disk.container.location)
+    for path in state.deleted_files:
+        if disk.volume.find(path, follow=False) is not None:
+            raise _wrong(f"the file {path}", disk.container.location)
+
+
+def _second_opinion(disk: VDisk, state: ExpectedState) -> None:
+    """Ask dissect.regf for every value whose path it can look up (it knows ASCII names only)."""
+    from dissect.regf.regf import RegistryHive
+
+    hives: dict[str, Any] = {}
+    for (hive, key_path, name), wanted in state.values.items():
+        if not (key_path.isascii() and name.isascii()) or wanted is None:
+            continue
+        if hive not in hives:
+            hives[hive] = RegistryHive(_bounded(disk.windows.registry(hive)))
+        try:
+            values = hives[hive].open(key_path).values()
+            found = [
+                (value.type, value.data)
+                for value in values
+                if (value.name.casefold() == name.casefold()) or (not name and value.name == "(Default)")
+            ]
+        except Exception as exc:  # a foreign reader raises anything; here every trouble means "not as asked"
+            raise _wrong(f"the second reader's view of {hive}\\{key_path} ({exc})", disk.container.location) from exc
+        if wanted not in found:
+            raise _wrong(
+                f"the second reader's view of the value {name!r} of {hive}\\{key_path}", disk.container.location
+            )
+
+
+def _check_with_dissect_hypervisor(source: ByteSource, expected: Expectation) -> None:
+    from dissect.hypervisor.disk.vhd import VHD
+
+    disk = VHD(cast("BinaryIO", SourceFile(GuardedSource(source, ReadBudget(_BYTES, _CALLS)))))
+    for offset, length, wanted in expected.ranges:
+        disk.seek(offset)
+        if digest(disk.read(length)) != wanted:
+            raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", source.location)
+
+
+def _bounded(hive: Hive) -> BinaryIO:
+    return cast("BinaryIO", SourceFile(GuardedSource(hive.source, ReadBudget(_BYTES, _CALLS))))
+
+
+def _wrong(what: str, location: Location) -> VerifyFailedError:
+    return VerifyFailedError(f"verification failed: {what} is not as asked for", location=location)
+
+
+class _FileView:
+    """A file that is open for changing, as a byte source."""
+
+    def __init__(self, file: OpenFile, location: Location) -> None:
+        self._file = file
+        self._location = location
+        self._size = file.size()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def location(self) -> Location:
+        return self._location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        from vdiskkit.io.source import check_range
+
+        check_range(self, offset, length)
+        return self._file.read_at(offset, length)
