@@ -17,6 +17,7 @@ from vdiskkit import __version__
 from vdiskkit.cli.app import root
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.exitcodes import MEANING
+from vdiskkit.cli.session import Session
 from vdiskkit.cli.version import DEPENDENCIES, LICENSE
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_help_shows_two_examples_and_the_exit_codes(
     for code in (0, 2, 9, 130):
         assert re.search(rf"^  {code} +{re.escape(MEANING[code])}$", codes, re.MULTILINE)
     assert outcome.out.isascii()
-    assert run(*path, "-h").out == outcome.out
+    assert run(*path, "-h") == outcome
     assert found.help
 
 
@@ -72,9 +73,8 @@ def test_examples_are_command_lines_that_parse(path: tuple[str, ...], found: Com
     for line, _ in found.examples:
         words = shlex.split(line.replace("\\", "\\\\"))
         assert tuple(words[: len(path)]) == path
-        from vdiskkit.cli.session import Session
-
-        context = found.make_context("x", words[len(path) :], obj=Session())
+        parent = root.make_context("vdiskkit", ["inspect"], obj=Session())
+        context = found.make_context("x", words[len(path) :], parent=parent)
         assert context.params is not None
 
 
