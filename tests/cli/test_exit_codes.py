@@ -183,6 +183,16 @@ def test_9_a_bug_tells_little_and_logs_its_traceback(
     assert as_json.json["exit_code"] == 9
 
 
+@pytest.mark.parametrize("kind", [EOFError, KeyError, RecursionError, MemoryError, AssertionError])
+def test_9_whatever_the_bug_is(run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise kind
+
+    monkeypatch.setattr("vdiskkit.vdisk.open_vdisk", broken)
+    for args in (["inspect", WIN7], ["ls", WIN7], ["reg", "get", WIN7, r"HKLM\SYSTEM\Select", "Current"]):
+        assert run(*args).code == 9
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_130_ctrl_c(tmp_path: Path) -> None:
     # It waits for a list of disks on standard input; the log file is there once the command has begun.

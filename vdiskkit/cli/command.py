@@ -61,7 +61,11 @@ class Command(click.Command):
         session.target = ctx.params.get("disk")
         session.targets = [text for value in ctx.params.values() for text in _texts(value)]
         session.start()
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except EOFError as exc:
+            # click takes it for Ctrl-D at a prompt and would call a bug "cancelled".
+            raise RuntimeError("unexpected end of file") from exc
 
 
 class LazyGroup(click.Group):
