@@ -42,6 +42,7 @@ __all__ = [
     "Watch",
     "build_body",
     "build_state",
+    "cause_of",
     "digest",
     "parse_journal",
     "sector_digests",
@@ -137,6 +138,7 @@ class Journal(NamedTuple):
         records: The sectors it writes, in the order of writing.
         watches: What must not have changed before it can be taken back.
         stamps: Size and time of each file at commit, empty before that.
+        cause: Which later change, rolled back, gave the stamps their present times; see :func:`cause_of`.
     """
 
     id: UUID
@@ -146,6 +148,7 @@ class Journal(NamedTuple):
     records: tuple[Record, ...]
     watches: tuple[Watch, ...]
     stamps: tuple[Stamp, ...]
+    cause: int = 0
 
 
 def digest(data: bytes) -> bytes:
@@ -175,10 +178,15 @@ def build_body(journal: Journal) -> tuple[bytes, bytes]:
     return bytes(header), body
 
 
-def build_state(state: JournalState, stamps: Sequence[Stamp] = ()) -> bytes:
+def cause_of(change_id: UUID) -> int:
+    """Return the number that stands for a change in the state sector of an earlier one."""
+    return crc32(change_id.bytes)
+
+
+def build_state(state: JournalState, stamps: Sequence[Stamp] = (), cause: int = 0) -> bytes:
     """Return the state sector."""
     sector = bytearray(SECTOR)
-    _STATE.pack_into(sector, 0, _STATE_MAGIC, state, len(stamps), 0)
+    _STATE.pack_into(sector, 0, _STATE_MAGIC, state, len(stamps), cause)
     for number, stamp in enumerate(stamps):
         _STAMP.pack_into(sector, _STATE.size + number * _STAMP.size, *stamp)
     struct.pack_into("<I", sector, SECTOR - 4, crc32(sector[:-4]))
@@ -195,7 +203,7 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
         CorruptStructureError: It is no journal, or one that was complete once and is damaged now.
         UnsupportedFeatureError: It was made by a newer version.
     """
-    state, stamps = _parse_state(data)
+    state, stamps, cause = _parse_state(data)
     armed = state is not None and state is not JournalState.WRITING
     header = data[:SECTOR]
     whole = len(header) == SECTOR and struct.unpack_from("<I", header, SECTOR - 4)[0] == crc32(header[:-4])
@@ -219,19 +227,22 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
         about, files, records, watches = _parse_body(body)
     except (ValueError, KeyError, TypeError, struct.error) as exc:
         raise _damaged(f"its contents make no sense ({exc})", location) from exc
-    # A complete body whose state sector was not yet written: taking that back writes nothing, so it counts as armed.
-    return Journal(UUID(bytes=raw_id), state or JournalState.ARMED, about, files, records, watches, stamps)
+    if state is JournalState.WRITING or (state is None and not any(data[STATE_OFFSET : STATE_OFFSET + SECTOR])):
+        # Nothing of the disk is touched before the state says "armed", and that is flushed.
+        return None
+    # A state that cannot be read may have been "armed".
+    return Journal(UUID(bytes=raw_id), state or JournalState.ARMED, about, files, records, watches, stamps, cause)
 
 
-def _parse_state(data: bytes) -> tuple[JournalState | None, tuple[Stamp, ...]]:
+def _parse_state(data: bytes) -> tuple[JournalState | None, tuple[Stamp, ...], int]:
     sector = data[STATE_OFFSET : STATE_OFFSET + SECTOR]
     if len(sector) < SECTOR or struct.unpack_from("<I", sector, SECTOR - 4)[0] != crc32(sector[:-4]):
-        return None, ()
-    magic, state, count, _ = _STATE.unpack_from(sector)
+        return None, (), 0
+    magic, state, count, cause = _STATE.unpack_from(sector)
     if magic != _STATE_MAGIC or state not in set(JournalState) or count > _MAX_FILES:
-        return None, ()
+        return None, (), 0
     stamps = tuple(Stamp(*_STAMP.unpack_from(sector, _STATE.size + number * _STAMP.size)) for number in range(count))
-    return JournalState(state), stamps
+    return JournalState(state), stamps, cause
 
 
 def _parse_body(

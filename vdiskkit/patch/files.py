@@ -15,7 +15,7 @@ from vdiskkit.io.paths import host_path
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["FileSystem", "OpenFile", "RealFileSystem"]
 
@@ -234,10 +234,19 @@ def _open_share_none(path: str) -> int:
 
 
 @contextlib.contextmanager
-def opened(system: FileSystem, path: str) -> Iterator[OpenFile]:
-    """Open a file for changing it and close it at the end of the block."""
-    file = system.open(path)
+def closed_quietly(*files: OpenFile) -> Iterator[OpenFile]:
+    """Close files at the end of the block; yield the first.
+
+    What has to be on the disk was flushed by then, so an error of closing says nothing more.
+    """
     try:
-        yield file
+        yield files[0]
     finally:
-        file.close()
+        close_quietly(files)
+
+
+def close_quietly(files: Iterable[OpenFile]) -> None:
+    """Close files whatever happens; see :func:`closed_quietly`."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.close()

@@ -18,10 +18,18 @@ from vdiskkit.journal import (
     read_journal,
     undo_paths,
 )
-from vdiskkit.journal.format import STATE_OFFSET, Stamp
+from vdiskkit.journal.format import SECTOR, Stamp
 from vdiskkit.location import Location
-from vdiskkit.patch.files import RealFileSystem
-from vdiskkit.patch.recovery import check_all_new, check_old_or_new, roll_back
+from vdiskkit.patch.files import RealFileSystem, close_quietly
+from vdiskkit.patch.kept import (
+    discard_journal,
+    load_journal,
+    remove_journal,
+    restamp,
+    restamp_after_rollback,
+    write_state,
+)
+from vdiskkit.patch.recovery import check_all_new, check_old_or_new, roll_back, write_again
 from vdiskkit.patch.staging import FileChange, Phase
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
@@ -122,31 +130,38 @@ def recover(
     system = system or RealFileSystem()
     path = journal_path(disk_path)
     if not system.exists(path):
+        if not dry_run:
+            # It may have been removed or renamed a moment ago, and only making that last has failed.
+            with contextlib.suppress(OSError):
+                system.flush_folder(path)
         return Recovery(RecoveryAction.NOTHING, None)
-    journal = _load(path, system)
+    journal = load_journal(path, system)
     if journal is None:
         if not dry_run:
-            _remove(path, system)
+            remove_journal(path, system)
         return Recovery(RecoveryAction.DISCARDED, None)
     if journal.state is JournalState.COMMITTED:
         if not dry_run:
+            # Once more: if flushing it failed, what is read may not be what is on the disk.
+            write_state(path, build_state(JournalState.COMMITTED, journal.stamps, journal.cause), system)
             _close(disk_path, journal, system)
         return Recovery(RecoveryAction.FINISHED, journal)
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
         if forward:
             check_all_new(journal, files, paths)
-        elif dry_run:
-            check_old_or_new(journal, files, paths)
         else:
-            roll_back(journal, files, paths)
+            check_old_or_new(journal, files, paths)
+        if not dry_run:
+            (write_again if forward else roll_back)(journal, files, paths)
     if dry_run:
         return Recovery(RecoveryAction.FINISHED if forward else RecoveryAction.ROLLED_BACK, journal)
     if not forward:
-        _remove(path, system)
+        restamp_after_rollback(disk_path, journal, paths, system)
+        discard_journal(path, system)
         return Recovery(RecoveryAction.ROLLED_BACK, journal)
     stamps = tuple(Stamp(*system.stamp(name)) for name in paths)
-    _write_state(path, build_state(JournalState.COMMITTED, stamps), system)
+    write_state(path, build_state(JournalState.COMMITTED, stamps), system)
     _close(disk_path, journal._replace(state=JournalState.COMMITTED, stamps=stamps), system)
     return Recovery(RecoveryAction.FINISHED, journal)
 
@@ -178,7 +193,7 @@ def undo(
     """
     system = system or RealFileSystem()
     kept = undo_paths(disk_path, system.names)
-    journal = _load(kept[-1], system) if kept else None
+    journal = load_journal(kept[-1], system) if kept else None
     if journal is None:
         raise NotFoundError(
             "no change of this disk is kept", location=Location(disk_path), hint="`journal ls` lists what is kept"
@@ -226,15 +241,19 @@ def _reversed_edits(
             if record.file == number and record.offset < entry.old_size:
                 now = file.read_at(record.offset, record.length)
                 changes.append(FileChange(record.offset, now, record.before, Phase(max(Phase) - record.phase)))
-        changes += _tail(entry.old_size, entry.new_size, file)
+        # A run of sectors that reaches over the old end has been seen to; what is behind it goes with the length.
+        behind = max(
+            [-(-entry.old_size // SECTOR) * SECTOR, *(change.offset + len(change.before) for change in changes)]
+        )
+        changes += _tail(behind, entry.new_size, file)
         watched = [(watch.offset, watch.length) for watch in journal.watches if watch.file == number]
         edits.append(FileEdit(path, changes, entry.new_size, entry.old_size, watched))
     return edits
 
 
-def _tail(old_size: int, new_size: int, file: OpenFile) -> list[FileChange]:
+def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:
     """The part by which the file grew: it goes away with the length, and its bytes are kept for the way back."""
-    pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(old_size, new_size, _PIECE))
+    pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(start, new_size, _PIECE))
     return [FileChange(at, data, b"", max(Phase)) for at, data in pieces if any(data)]
 
 
@@ -245,55 +264,24 @@ def _settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None
     undone = next((path for path in kept if os.path.basename(path) == name), None)
     if undone is None:
         return
-    journal = _load(undone, system)
-    earlier = kept[kept.index(undone) - 1] if kept.index(undone) else None
-    if journal is not None and earlier is not None:
-        _restamp(earlier, journal, committed, system)
-    _remove(undone, system)
-
-
-def _restamp(path: str, undone: Journal, committed: Journal, system: FileSystem) -> None:
-    journal = _load(path, system)
-    if journal is None:
-        return
-    before = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in undone.files}
-    now = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
-    stamps = tuple(
-        now[entry.name] if before.get(entry.name) == stamp and entry.name in now else stamp
-        for entry, stamp in zip(journal.files, journal.stamps, strict=True)
-    )
-    if stamps != journal.stamps:
-        _write_state(path, build_state(JournalState.COMMITTED, stamps), system)
+    journal = load_journal(undone, system)
+    if journal is not None and kept.index(undone):
+        # The files are as before the change that was taken back, save for their times.
+        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in journal.files}
+        new = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
+        restamp(kept[kept.index(undone) - 1], old, new, system)
+    remove_journal(undone, system)
 
 
 def _close(disk_path: str, journal: Journal, system: FileSystem) -> None:
     path = journal_path(disk_path)
     if "undoes" in journal.about:
         _settle_undo(disk_path, journal, system)
-        _remove(path, system)
+        remove_journal(path, system)
         return
     kept = next_undo_path(disk_path, system.names)
     system.rename(path, kept)
     system.flush_folder(kept)
-
-
-def _load(path: str, system: FileSystem) -> Journal | None:
-    from vdiskkit.io import BytesSource
-    from vdiskkit.journal.places import read_from
-
-    with _opened([path], system) as (file,):
-        return read_from(BytesSource(file.read_at(0, file.size()), Location(path)))
-
-
-def _write_state(path: str, state: bytes, system: FileSystem) -> None:
-    with _opened([path], system) as (file,):
-        file.write_at(STATE_OFFSET, state)
-        file.flush()
-
-
-def _remove(path: str, system: FileSystem) -> None:
-    system.remove(path)
-    system.flush_folder(path)
 
 
 def _paths(disk_path: str, journal: Journal) -> list[str]:
@@ -309,10 +297,10 @@ def _paths(disk_path: str, journal: Journal) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(paths: Sequence[str], system: FileSystem) -> Iterator[list[OpenFile]]:
-    with contextlib.ExitStack() as stack:
-        files = []
+    files: list[OpenFile] = []
+    try:
         for path in paths:
-            file = system.open(path)
-            stack.callback(file.close)
-            files.append(file)
+            files.append(system.open(path))  # noqa: PERF401 - those opened must be closed on error
         yield files
+    finally:
+        close_quietly(files)

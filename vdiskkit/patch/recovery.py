@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vdiskkit.journal import Journal, Record, Watch
     from vdiskkit.patch.files import OpenFile
 
-__all__ = ["check_all_new", "check_old_or_new", "digest_of", "roll_back"]
+__all__ = ["check_all_new", "check_old_or_new", "digest_of", "roll_back", "write_again"]
 
 _CHUNK = 1024 * 1024
 _HINT = "nothing was touched; if the disk's present state is wanted, move the journal away, else restore a copy"
@@ -30,12 +30,13 @@ _HINT = "nothing was touched; if the disk's present state is wanted, move the jo
 def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:
     """Restore the old bytes and length of every file, flush, and compare.
 
+    Whoever did not just write the new bytes himself calls :func:`check_old_or_new` before. All old bytes are written,
+    those too that are there already: after a flush that failed, what is read may not be what is on the disk.
+
     Raises:
-        ChangedSinceError: A file is neither old nor new somewhere; nothing was touched.
         VerifyFailedError: What was read back is not the old state.
         OSError: The operating system could not read or write.
     """
-    check_old_or_new(journal, files, paths)
     # The newest writes are taken back first: the reverse of an order in which each prefix was harmless.
     for record in reversed(journal.records):
         if record.before:
@@ -49,6 +50,21 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
             raise VerifyFailedError(
                 "what was read back is not the old state", location=_at(paths, record.file, record.offset)
             )
+
+
+def write_again(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:  # noqa: ARG001 - as roll_back
+    """Bring the new state to stable storage, which :func:`check_all_new` has found to be there.
+
+    After a flush that failed, what is read may not be what is on the disk; so it is written once more.
+
+    Raises:
+        OSError: The operating system could not read or write.
+    """
+    for record in journal.records:
+        data = files[record.file].read_at(record.offset, record.length)
+        files[record.file].write_at(record.offset, data)
+    for file in files:
+        file.flush()
 
 
 def check_old_or_new(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:
@@ -106,16 +122,20 @@ def _check_record(record: Record, file: OpenFile, paths: Sequence[str]) -> None:
     length = max(len(record.before), record.length)
     data = file.read_at(record.offset, length)
     for index, at in enumerate(range(0, length, SECTOR)):
-        sector = data[at : at + SECTOR]
-        before = record.before[at : at + SECTOR]
-        if sector[: len(before)] == before and not any(sector[len(before) :]):
-            continue  # old; where the file grew there was nothing before, and the new part is born as zeros
-        if index < len(record.after) and digest(sector) == record.after[index]:
-            continue
-        full = max(len(before), min(SECTOR, max(record.length - at, 0)))
-        if len(sector) < full and sector == before[: len(sector)]:
-            continue  # the file is shorter than this record: it is on its way between the two lengths
-        raise _changed(paths, record.file, record.offset + at)
+        before, present = record.before[at : at + SECTOR], data[at : at + SECTOR]
+        # Where the file is shorter than this record, it is on its way between the two lengths.
+        new_length = min(max(record.length - at, 0), SECTOR)
+        if not _is_old(present, before):
+            new = present[:new_length]
+            if len(new) < new_length or not new or digest(new) != record.after[index]:
+                raise _changed(paths, record.file, record.offset + at)
+            if not _is_old(present[new_length:], before[new_length:]) and any(present[new_length:]):
+                raise _changed(paths, record.file, record.offset + at)
+
+
+def _is_old(present: bytes, old: bytes) -> bool:
+    """Whether the bytes are the old ones, and zeros where there was nothing before: a new part is born so."""
+    return present[: len(old)] == old[: len(present)] and not any(present[len(old) :])
 
 
 def _check_watch(watch: Watch, file: OpenFile, paths: Sequence[str]) -> None:

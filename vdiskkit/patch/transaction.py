@@ -36,7 +36,7 @@ from vdiskkit.journal import (
 from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
 from vdiskkit.location import Location
 from vdiskkit.patch.files import close_quietly
-from vdiskkit.patch.kept import remove_journal, restamp_after_rollback
+from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback
 from vdiskkit.patch.recovery import digest_of, roll_back
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class Transaction:
         paths = [edit.path for edit in self._edits]
         try:
             restamp_after_rollback(paths[0], journal, paths, self._system)
-            remove_journal(self.journal_path, self._system)
+            discard_journal(self.journal_path, self._system)
         except (OSError, VDiskError) as again:
             raise self._not_rolled_back(error, again) from error
 

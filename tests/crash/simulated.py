@@ -1,0 +1,392 @@
+"""A file system in memory that forgets what was not flushed, tears writes, fails, and dies at a chosen call.
+
+What a program sees is the volatile state. What a power cut leaves is the durable state and an arbitrary part of what
+was not flushed: each 512-byte sector of a write arrives or not by itself, so writes are dropped, reordered and torn.
+Names are durable only after ``flush_folder``. After a failed flush some of the data may never arrive although it
+reads back well, as Linux does it.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.errors import InUseError, SourceError
+from vdiskkit.location import Location
+
+if TYPE_CHECKING:
+    import random
+
+    from vdiskkit.patch.files import OpenFile
+
+SECTOR = 512
+
+
+class PowerCut(BaseException):
+    """The program ends here; nothing it does afterwards reaches the files."""
+
+
+class File(NamedTuple):
+    """What is on the disk: content and modification time."""
+
+    content: bytes
+    time: int = 0
+
+
+class Call(NamedTuple):
+    """One call that changes something, for choosing where a fault happens."""
+
+    number: int
+    name: str
+    path: str
+    grows: bool
+
+
+Fault = Callable[[Call], BaseException | None]
+"""Returns what happens instead of a call; ``PowerCut`` and ``Vanished`` go on for ever."""
+
+
+class Vanished(OSError):
+    """The share went away: this call and all later ones fail, until it is there again."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENETDOWN, "Network is down")
+
+
+def never(_call: Call) -> BaseException | None:
+    return None
+
+
+def at(number: int, make: Callable[[], BaseException] = PowerCut) -> Fault:
+    """Let one call fail."""
+    return lambda call: make() if call.number == number else None
+
+
+class _Piece(NamedTuple):
+    """A part of an unflushed change that arrives whole or not at all: bytes at an offset, or a new length."""
+
+    offset: int
+    data: bytes
+    size: int | None
+
+
+class _Node:
+    def __init__(self, file: File) -> None:
+        self.durable = bytearray(file.content)
+        self.durable_time = file.time
+        self.content = bytearray(file.content)
+        self.time = file.time
+        self.pending: list[_Piece] = []
+        self.locked = False
+
+    def write(self, offset: int, data: bytes, time: int) -> None:
+        _put(self.content, offset, data)
+        self.time = time
+        done = 0
+        while done < len(data):
+            part = data[done : done + SECTOR - (offset + done) % SECTOR]
+            self.pending.append(_Piece(offset + done, part, None))
+            done += len(part)
+
+    def resize(self, size: int, time: int) -> None:
+        _cut(self.content, size)
+        self.time = time
+        self.pending.append(_Piece(0, b"", size))
+
+    def flush(self) -> None:
+        self.durable[:] = self.after_power_cut(range(len(self.pending))).content
+        self.durable_time = self.time
+        self.pending.clear()
+
+    def fail_flush(self, keep: Callable[[int], Iterable[int]]) -> None:
+        """Bring some of the pieces to the disk, the others never."""
+        self.durable[:] = self.after_power_cut(keep(len(self.pending))).content
+        self.pending.clear()
+
+    def after_power_cut(self, arrived: Iterable[int]) -> File:
+        content = bytearray(self.durable)
+        time = self.durable_time
+        for number in sorted(arrived):
+            piece = self.pending[number]
+            time = self.time
+            if piece.size is not None:
+                _cut(content, piece.size)
+            else:
+                _put(content, piece.offset, piece.data)
+        return File(bytes(content), time)
+
+
+def _put(content: bytearray, offset: int, data: bytes) -> None:
+    if len(content) < offset:
+        content.extend(bytes(offset - len(content)))
+    content[offset : offset + len(data)] = data
+
+
+def _cut(content: bytearray, size: int) -> None:
+    del content[size:]
+    content.extend(bytes(size - len(content)))
+
+
+class _OpenFile:
+    def __init__(self, system: SimulatedFileSystem, node: _Node, path: str) -> None:
+        self._system = system
+        self._node = node
+        self._path = path
+        self._closed = False
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self._check("read")
+        return bytes(self._node.content[offset : offset + length])
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        grows = offset + len(data) > len(self._node.content)
+        error = self._check("write", grows=grows)
+        if error is not None:
+            # What was written before the error stays: the first half, in whole sectors.
+            half = len(data) // 2 // SECTOR * SECTOR
+            if half:
+                self._node.write(offset, data[:half], self._system.tick())
+            raise error
+        self._node.write(offset, data, self._system.tick())
+
+    def resize(self, size: int) -> None:
+        error = self._check("resize", grows=size > len(self._node.content))
+        if error is not None:
+            raise error
+        self._node.resize(size, self._system.tick())
+
+    def size(self) -> int:
+        self._check("read")
+        return len(self._node.content)
+
+    def flush(self) -> None:
+        error = self._check("flush")
+        if error is not None:
+            self._node.fail_flush(self._system.keep_of_failed_flush)
+            raise error
+        self._node.flush()
+
+    def close(self) -> None:
+        assert not self._closed, f"{self._path} is closed twice"
+        self._closed = True
+        self._node.locked = False
+        self._system.open_files -= 1
+        error = self._system.call("close", self._path, counted=False)
+        if error is not None:
+            raise error
+
+    def _check(self, name: str, *, grows: bool = False) -> BaseException | None:
+        assert not self._closed, f"{name} on {self._path} after it was closed"
+        if name == "read":
+            error = self._system.call(name, self._path, counted=False)
+            if error is not None:
+                raise error
+            return None
+        return self._system.call(name, self._path, grows=grows)
+
+
+class _NameChange(NamedTuple):
+    """An unflushed change of names in a folder; no new name: removed, no old one: created."""
+
+    old: str | None
+    new: str | None
+    node: _Node
+
+
+class SimulatedFileSystem:
+    """See :class:`vdiskkit.patch.files.FileSystem`.
+
+    Args:
+        files: What is on the disk at first.
+        fault: What goes wrong.
+        time: The clock at first; each change moves it on.
+        keep_of_failed_flush: Chooses which of a number of pieces arrive although their flush fails.
+    """
+
+    def __init__(
+        self,
+        files: dict[str, File],
+        fault: Fault = never,
+        *,
+        time: int = 1000,
+        keep_of_failed_flush: Callable[[int], Iterable[int]] = lambda _count: (),
+        free: int | None = None,
+    ) -> None:
+        self._nodes = {path: _Node(file) for path, file in files.items()}
+        self._durable_names = dict(self._nodes)
+        self._name_changes: list[_NameChange] = []
+        self._fault = fault
+        self._free = free
+        self._ending: type[BaseException] | None = None
+        self.keep_of_failed_flush = keep_of_failed_flush
+        self.time = time
+        self.calls: list[Call] = []
+        self.open_files = 0
+
+    # What a program calls
+
+    def open(self, path: str) -> OpenFile:
+        error = self.call("open", path, counted=False)
+        if error is not None:
+            raise error if not isinstance(error, OSError) else SourceError(str(error), location=Location(path))
+        node = self._nodes.get(path)
+        if node is None:
+            raise SourceError("no such file", location=Location(path))
+        if node.locked:
+            raise InUseError("in use", location=Location(path))
+        node.locked = True
+        self.open_files += 1
+        return _OpenFile(self, node, path)
+
+    def create(self, path: str) -> OpenFile:
+        error = self.call("create", path, grows=True)
+        if error is not None:
+            raise error
+        if path in self._nodes:
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+        node = _Node(File(b"", self.tick()))
+        node.locked = True
+        self._nodes[path] = node
+        self._name_changes.append(_NameChange(None, path, node))
+        self.open_files += 1
+        return _OpenFile(self, node, path)
+
+    def exists(self, path: str) -> bool:
+        # As os.path.lexists: an error counts as "no".
+        error = self.call("exists", path, counted=False)
+        if error is not None and not isinstance(error, OSError):
+            raise error
+        return error is None and path in self._nodes
+
+    def names(self, folder: str) -> list[str]:
+        self._raise("names", folder, counted=False)
+        return [os.path.basename(path) for path in self._nodes if (os.path.dirname(path) or ".") == folder]
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        self._raise("stamp", path, counted=False)
+        node = self._find(path)
+        return len(node.content), node.time
+
+    def rename(self, path: str, new_path: str) -> None:
+        self._raise("rename", path)
+        node = self._find(path)
+        del self._nodes[path]
+        self._nodes[new_path] = node
+        self._name_changes.append(_NameChange(path, new_path, node))
+
+    def remove(self, path: str) -> None:
+        self._raise("remove", path)
+        node = self._find(path)
+        del self._nodes[path]
+        self._name_changes.append(_NameChange(path, None, node))
+
+    def flush_folder(self, path: str) -> None:
+        self._raise("flush_folder", path)
+        self._durable_names = dict(self._nodes)
+        self._name_changes.clear()
+
+    def free_space(self, path: str) -> int | None:
+        self._raise("free_space", path, counted=False)
+        return self._free
+
+    # How faults come in
+
+    def call(self, name: str, path: str, *, counted: bool = True, grows: bool = False) -> BaseException | None:
+        """Return what happens instead of the call."""
+        if self._ending is not None:
+            return self._ending()
+        if not counted:
+            return None
+        call = Call(len(self.calls), name, path, grows)
+        self.calls.append(call)
+        error = self._fault(call)
+        if isinstance(error, PowerCut):
+            self._ending = PowerCut
+            raise error
+        if isinstance(error, Vanished):
+            self._ending = Vanished
+        return error
+
+    def _raise(self, name: str, path: str, *, counted: bool = True) -> None:
+        error = self.call(name, path, counted=counted)
+        if error is not None:
+            raise error
+
+    def _find(self, path: str) -> _Node:
+        if path not in self._nodes:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return self._nodes[path]
+
+    def tick(self) -> int:
+        """Move the clock on."""
+        self.time += 1
+        return self.time
+
+    def heal(self) -> None:
+        """Let nothing go wrong any more: the share is back, there is space again. The program's locks are gone."""
+        self._fault = never
+        self._ending = None
+        self.calls.clear()
+        self.open_files = 0
+        for node in self._all_nodes():
+            node.locked = False
+
+    # What is there afterwards
+
+    def files(self) -> dict[str, File]:
+        """What programs see."""
+        return {path: File(bytes(node.content), node.time) for path, node in self._nodes.items()}
+
+    def unflushed(self) -> int:
+        """How many pieces may or may not have arrived."""
+        return len(self._name_changes) + sum(len(node.pending) for node in self._all_nodes())
+
+    def after_power_cut(self, arrived: Iterable[int]) -> dict[str, File]:
+        """What is on the disk when of all pieces these arrived (numbers below :meth:`unflushed`)."""
+        chosen = set(arrived)
+        names = dict(self._durable_names)
+        for number, change in enumerate(self._name_changes):
+            if number not in chosen:
+                continue
+            if change.old is not None and names.get(change.old) is change.node:
+                del names[change.old]
+            if change.new is not None:
+                names[change.new] = change.node
+        position = len(self._name_changes)
+        on_disk: dict[int, File] = {}
+        for node in self._all_nodes():
+            pieces = range(position, position + len(node.pending))
+            on_disk[id(node)] = node.after_power_cut(number - position for number in pieces if number in chosen)
+            position = pieces.stop
+        return {path: on_disk[id(node)] for path, node in names.items()}
+
+    def _all_nodes(self) -> list[_Node]:
+        changed = (change.node for change in self._name_changes)
+        nodes = {id(node): node for node in (*self._durable_names.values(), *self._nodes.values(), *changed)}
+        return list(nodes.values())
+
+    def power_cuts(self, choose: random.Random, *, exhaustive: int = 6, samples: int = 8) -> Iterator[dict[str, File]]:
+        """Yield what may be on the disk after a power cut now: every case when there are few, else a choice.
+
+        Args:
+            choose: Source of the choice.
+            exhaustive: Up to this many unflushed pieces, all subsets.
+            samples: Beyond that, this many random subsets; none and all arrived are always among the cases.
+        """
+        count = self.unflushed()
+        if count <= exhaustive:
+            for size in range(count + 1):
+                for arrived in itertools.combinations(range(count), size):
+                    yield self.after_power_cut(arrived)
+            return
+        yield self.after_power_cut(())
+        yield self.after_power_cut(range(count))
+        # Torn: everything up to some piece arrived, as when writes are done in order.
+        for end in {choose.randrange(1, count) for _ in range(samples // 2)}:
+            yield self.after_power_cut(range(end))
+        for _ in range(samples - samples // 2):
+            share = choose.random()
+            yield self.after_power_cut(number for number in range(count) if choose.random() < share)

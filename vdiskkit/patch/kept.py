@@ -1,0 +1,110 @@
+"""Journals on a file system: read, given another state, and told the new times of the files.
+
+A kept journal remembers length and time of each file at its commit, and its change is taken back only while they are
+the same. So when a later change is taken back, which writes to the files too, the journal before it is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import FormatError
+from vdiskkit.io import BytesSource
+from vdiskkit.journal import Journal, JournalState, build_state, undo_paths
+from vdiskkit.journal.format import STATE_OFFSET, Stamp, cause_of
+from vdiskkit.journal.places import read_from
+from vdiskkit.location import Location
+from vdiskkit.patch.files import closed_quietly
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vdiskkit.patch.files import FileSystem
+
+__all__ = ["discard_journal", "load_journal", "remove_journal", "restamp", "restamp_after_rollback", "write_state"]
+
+
+def load_journal(path: str, system: FileSystem) -> Journal | None:
+    """Read a journal; None when it was never completed.
+
+    Raises:
+        SourceError: It cannot be opened.
+        CorruptStructureError: It is damaged.
+        OSError: It cannot be read.
+    """
+    with closed_quietly(system.open(path)) as file:
+        return read_from(BytesSource(file.read_at(0, file.size()), Location(path)))
+
+
+def write_state(path: str, state: bytes, system: FileSystem) -> None:
+    """Write the state sector of a journal and flush it.
+
+    Raises:
+        SourceError: It cannot be opened.
+        OSError: It cannot be written.
+    """
+    with closed_quietly(system.open(path)) as file:
+        file.write_at(STATE_OFFSET, state)
+        file.flush()
+
+
+def remove_journal(path: str, system: FileSystem) -> None:
+    """Remove a journal, for good."""
+    system.remove(path)
+    system.flush_folder(path)
+
+
+def discard_journal(path: str, system: FileSystem) -> None:
+    """Remove the journal of a change that was rolled back.
+
+    Should the removal not last, a journal that still says "armed" would come back later, when the disk has been used.
+    """
+    write_state(path, build_state(JournalState.WRITING), system)
+    remove_journal(path, system)
+
+
+def restamp(
+    path: str, old: Mapping[str, Stamp], new: Mapping[str, Stamp], system: FileSystem, *, cause: int = 0
+) -> None:
+    """Tell a kept journal the new stamps of the files whose old stamps it has.
+
+    Args:
+        path: The journal.
+        old: Stamps that files had, by name.
+        new: Stamps that they have now.
+        system: Where the files lie.
+        cause: Stands for the change that was rolled back. A rollback that was interrupted and is done again finds
+            the stamps changed by its first run, but knows them by this.
+
+    Raises:
+        SourceError: It cannot be opened.
+        OSError: It cannot be read or written.
+    """
+    journal = None
+    # A journal that cannot be understood takes nothing back any more; its times do not matter.
+    with contextlib.suppress(FormatError):
+        journal = load_journal(path, system)
+    if journal is None or journal.state is not JournalState.COMMITTED:
+        return
+    ours = cause and journal.cause == cause
+    stamps = tuple(
+        new[entry.name] if entry.name in new and (ours or old.get(entry.name) == stamp) else stamp
+        for entry, stamp in zip(journal.files, journal.stamps, strict=False)
+    )
+    if stamps != journal.stamps:
+        write_state(path, build_state(JournalState.COMMITTED, stamps, cause), system)
+
+
+def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence[str], system: FileSystem) -> None:
+    """Tell the newest kept journal that rolling back a later change has given the files new times.
+
+    Raises:
+        SourceError: A file cannot be opened.
+        OSError: A file cannot be read or written.
+    """
+    kept = undo_paths(disk_path, system.names)
+    if kept:
+        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
+        new = {entry.name: Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
+        restamp(kept[-1], old, new, system, cause=cause_of(rolled_back.id))
