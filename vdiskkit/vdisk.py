@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from vdiskkit.container import open_container
-from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UsageError, VDiskError
+from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UnsupportedFeatureError, UsageError, VDiskError
 from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
 from vdiskkit.io.paths import open_source
 from vdiskkit.ntfs import NtfsVolume, probe
@@ -175,6 +175,13 @@ class VDisk:
         item = self.selected
         if item is not None and item.volume is not None:
             return item.volume
+        encrypted = [item] if item is not None else self.volumes
+        if any(other.file_system == "bitlocker" for other in encrypted):
+            raise UnsupportedFeatureError(
+                "the volume is encrypted with BitLocker",
+                location=self.container.location,
+                hint="switch BitLocker off in the image, then try again",
+            )
         problems = [f"partition {other.partition}: {other.problem}" for other in self.volumes if other.problem]
         if problems and (item is None or item.problem):
             raise FormatError("no NTFS volume can be read: " + "; ".join(problems), location=self.container.location)
