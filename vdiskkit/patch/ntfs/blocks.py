@@ -153,11 +153,12 @@ class IndexBlocks:
 
     def _grow(self) -> None:
         size = (self._count + self.grown) * self.block_size
-        grow(self._store, self._space, self._number, INDEX_ALLOCATION, self._name, size)
+        what = f"the index {self._name}"
+        grow(self._store, self._space, self._number, INDEX_ALLOCATION, self._name, size, what=what)
         bitmap = AttributeContent.of(self._store, FileRecords(self._store, self._number), BITMAP, self._name)
         needed = -(-(self._count + self.grown) // (8 * _BITMAP_STEP)) * _BITMAP_STEP
         if bitmap is not None and bitmap.size < needed:
-            grow(self._store, self._space, self._number, BITMAP, self._name, needed)
+            grow(self._store, self._space, self._number, BITMAP, self._name, needed, what=what)
         self._count += self.grown
         self.grown = 0
         self._allocation = AttributeContent.of(

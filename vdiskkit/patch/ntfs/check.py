@@ -22,7 +22,7 @@ from vdiskkit.patch.ntfs.bitmap import Bitmap
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.indexcheck import check_index
 from vdiskkit.patch.ntfs.mapping import extents
-from vdiskkit.patch.ntfs.names import names_of
+from vdiskkit.patch.ntfs.names import Trees, names_of
 from vdiskkit.patch.ntfs.order import name_of_key
 from vdiskkit.patch.ntfs.records import FileRecords, RecordStore
 from vdiskkit.patch.ntfs.space import ClusterSpace
@@ -268,21 +268,13 @@ class _Check:
             self.guarded(lambda: self._entries_of(number, where), where)  # noqa: B023 - called at once
 
     def _entries_of(self, number: int, where: Location) -> None:
-        file = self._volume.mft.record(number)
-        reference = number | file.sequence << 48
-        for name in names_of(self.store, FileRecords(self.store, number)):
-            if (reference, _identity(name.key)) in self._entries:
-                continue
-            parent = name.name.parent
-            found = [
-                entry
-                for entry in check_index(
-                    self.store, self._space, self._volume.collation, parent.number, _DIRECTORY_INDEX
-                ).entries
-                if entry.reference == reference and _identity(entry.key) == _identity(name.key)
-            ]
-            if not found:
-                self.add("names.entry", f"its directory does not list {name.name.name}", where)
+        trees = Trees(self.store, self._space, self._volume.collation)
+        records = FileRecords(self.store, number)
+        for name in names_of(self.store, records):
+            try:
+                trees.find(number, records.record.sequence, name)
+            except WriteRefusedError as fault:
+                self.add("names.entry", fault.message, where)
 
     def all_names(self) -> None:
         """Every name against every index entry."""

@@ -15,7 +15,7 @@ from vdiskkit.patch.ntfs.stream import WritableFile, check_writable
 from vdiskkit.patch.ntfs.times import filetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from vdiskkit.patch.staging import WritableSource
@@ -29,7 +29,7 @@ class Touched(NamedTuple):
     Attributes:
         files: Base records of files and directories whose records or indexes were changed and are still in use.
         freed_records: Records that were freed.
-        freed_extents: (offset, length) in bytes of the volume that were freed.
+        freed_extents: (offset, length) in bytes of the volume that were freed and not taken again.
     """
 
     files: frozenset[int]
@@ -130,6 +130,19 @@ class VolumeEditor:
             self._files.add(result.record)
         self.changed(*result.directories)
         return result
+
+    def taken(self, extents: Iterable[tuple[int, int]]) -> None:
+        """Note clusters, as (offset, length) in bytes, that were taken; they may have been freed before."""
+        for offset, length in extents:
+            self._extents = [
+                (start, end - start)
+                for first, size in self._extents
+                for start, end in (
+                    (first, min(first + size, offset)),
+                    (max(first, offset + length), first + size),
+                )
+                if start < end
+            ]
 
     def changed(self, *numbers: int) -> None:
         """Note records that were changed; readers made before do not see it."""

@@ -21,6 +21,7 @@ from vdiskkit.patch.staging import SECTOR, Phase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vdiskkit.location import Location
     from vdiskkit.patch.ntfs.records import HeldAttribute, RecordStore
     from vdiskkit.patch.ntfs.space import ClusterSpace
 
@@ -40,7 +41,7 @@ class Growth(NamedTuple):
     data_size: int
 
 
-def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: str, size: int) -> Growth:
+def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: str, size: int, *, what: str) -> Growth:
     """Make an attribute ``size`` bytes long; the new part is zeros and counts as initialized.
 
     Args:
@@ -50,6 +51,7 @@ def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: 
         kind: Type of the attribute.
         name: Its name.
         size: The new size in bytes, not below the old one.
+        what: What grows, for messages.
 
     Raises:
         WriteRefusedError: Sparse, compressed or encrypted; no room in the record or on the volume; or smaller.
@@ -58,24 +60,27 @@ def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: 
     content = AttributeContent.of(store, FileRecords(store, number), kind, name)
     where = store.where(number)
     if content is None:
-        raise WriteRefusedError(f"there is no attribute {kind:#x} to grow", location=where)
+        raise WriteRefusedError(f"{what} has no attribute {kind:#x} to grow", location=where)
     if not content.size <= size <= _MAX_SIZE:
-        raise WriteRefusedError(f"{content.size} bytes cannot grow to {size}", location=where)
-    if content.attribute.flags & (COMPRESSION_MASK | ENCRYPTED | SPARSE):
-        raise WriteRefusedError("a sparse, compressed or encrypted stream cannot grow", location=where)
+        raise WriteRefusedError(f"{what} has {content.size} bytes and cannot grow to {size}", location=where)
+    for flag, form in ((SPARSE, "sparse"), (COMPRESSION_MASK, "compressed"), (ENCRYPTED, "encrypted (EFS)")):
+        if content.attribute.flags & flag:
+            raise WriteRefusedError(
+                f"{what} is {form}, so it cannot grow here", location=where, hint="change it inside Windows"
+            )
     if content.resident:
-        return _grow_resident(store, space, content, size)
+        return _grow_resident(store, space, content, size, what)
     old_runs, chosen = content.runs, list[tuple[int, int]]()
     missing = _clusters(store, size) - content.allocated // store.boot.cluster_size
     if missing > 0:
         last = old_runs[-1] if old_runs else None
         chosen = space.choose(missing, None if last is None or last.lcn is None else last.lcn + last.clusters)
-        _check_pairs(store, content, chosen)
+        _put_pairs(store, content.parts[-1], chosen, what, trial=True)
     runs = merge_runs(old_runs, chosen)
     _zero(store, runs, content.attribute.initialized_size, _up_to_sector(size, runs, store.boot.cluster_size))
     if chosen:
         space.claim(chosen)
-        _put_pairs(store, content.parts[-1], chosen)
+        _put_pairs(store, content.parts[-1], chosen, what, trial=False)
     return _finish(store, content.first, runs, size, chosen)
 
 
@@ -102,7 +107,7 @@ def _finish(
     return Growth(_bytes(chosen, cluster_size), allocated, size)
 
 
-def _grow_resident(store: RecordStore, space: ClusterSpace, content: AttributeContent, size: int) -> Growth:
+def _grow_resident(store: RecordStore, space: ClusterSpace, content: AttributeContent, size: int, what: str) -> Growth:
     held = content.first
     record = store.load(held.record)
     value = held.attribute.value
@@ -111,10 +116,10 @@ def _grow_resident(store: RecordStore, space: ClusterSpace, content: AttributeCo
         put_value(record, held.offset, value.ljust(size, b"\0"), store.where(held.record))
         store.store(held.record, record, Phase.LINK)
         return Growth((), 0, size)
-    return _move_out(store, space, held, size)
+    return _move_out(store, space, held, size, what)
 
 
-def _move_out(store: RecordStore, space: ClusterSpace, held: HeldAttribute, size: int) -> Growth:
+def _move_out(store: RecordStore, space: ClusterSpace, held: HeldAttribute, size: int, what: str) -> Growth:
     """Make a resident attribute non-resident."""
     cluster_size = store.boot.cluster_size
     chosen = space.choose(_clusters(store, size), None)
@@ -143,6 +148,7 @@ def _move_out(store: RecordStore, space: ClusterSpace, held: HeldAttribute, size
     )
     block = (header + name).ljust(pairs_at, b"\0") + pairs
     record = store.load(held.record)
+    _refuse_unless(length - held.length <= room(record), record, what, store.where(held.record))
     replace_attribute(record, held.offset, block.ljust(length, b"\0"), store.where(held.record))
     done = 0
     content = attribute.value.ljust(size, b"\0")
@@ -155,19 +161,29 @@ def _move_out(store: RecordStore, space: ClusterSpace, held: HeldAttribute, size
     return Growth(_bytes(chosen, cluster_size), allocated, size)
 
 
-def _check_pairs(store: RecordStore, content: AttributeContent, chosen: Sequence[tuple[int, int]]) -> None:
-    """Try the longer runlist on a copy, so that nothing has been written when it does not fit."""
-    held = content.parts[-1]
+def _put_pairs(
+    store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]], what: str, *, trial: bool
+) -> None:
+    """Write the longer runlist, or only see whether it fits, while nothing has been written yet."""
+    where = store.where(held.record)
     record = store.load(held.record)
-    runs = merge_runs(parse_runs(held.attribute, store.boot.total_clusters, store.where(held.record)), chosen)
-    replace_pairs(record, held.offset, encode_runs(runs), _highest(runs), store.where(held.record))
+    runs = merge_runs(parse_runs(held.attribute, store.boot.total_clusters, where), chosen)
+    pairs = encode_runs(runs)
+    start = struct.unpack_from("<H", record, held.offset + 32)[0]
+    _refuse_unless(((start + len(pairs) + 7) & ~7) - held.length <= room(record), record, what, where)
+    if not trial:
+        replace_pairs(record, held.offset, pairs, _highest(runs), where)
+        store.store(held.record, record, Phase.LINK)
 
 
-def _put_pairs(store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]]) -> None:
-    record = store.load(held.record)
-    runs = merge_runs(parse_runs(held.attribute, store.boot.total_clusters, store.where(held.record)), chosen)
-    replace_pairs(record, held.offset, encode_runs(runs), _highest(runs), store.where(held.record))
-    store.store(held.record, record, Phase.LINK)
+def _refuse_unless(fits: bool, record: bytearray, what: str, where: Location) -> None:  # noqa: FBT001 - private
+    if not fits:
+        raise WriteRefusedError(
+            f"the runlist of {what} no longer fits its MFT record, which has {room(record)} bytes left; a new "
+            "extension record would be needed",
+            location=where,
+            hint="defragment the file or free some space inside Windows",
+        )
 
 
 def _highest(runs: Sequence[Run]) -> int:

@@ -47,6 +47,8 @@ class ClusterSpace:
         if content is None:
             raise WriteRefusedError("$Bitmap has no content", location=store.where(_BITMAP_RECORD))
         self._bitmap = Bitmap(content, store.boot.total_clusters, "$Bitmap")
+        self._released: list[tuple[int, int]] = []
+        self._system: list[tuple[int, int, int]] | None = None
 
     def all_are(self, first: int, count: int, *, used: bool) -> bool:
         """Whether ``count`` clusters from ``first`` are all used, or all free."""
@@ -80,6 +82,7 @@ class ClusterSpace:
         for first, count in owned:
             self._bitmap.put(first, count, used=False)
         self._bitmap.flush(Phase.RELEASE)
+        self._released += owned
 
     def claim(self, chosen: Sequence[tuple[int, int]]) -> None:
         """Mark clusters as used."""
@@ -91,7 +94,8 @@ class ClusterSpace:
         """Choose free clusters; nothing is claimed yet.
 
         Right behind ``behind`` first, because the runlist stays as long as it is; then a whole preferred range, then
-        any whole range, then several.
+        any whole range, then several. Clusters that were released a moment ago are left alone while there are others:
+        their content still matters to whoever takes the release back.
 
         Args:
             clusters: How many.
@@ -103,22 +107,33 @@ class ClusterSpace:
         Raises:
             WriteRefusedError: The volume is full, or its free clusters are too scattered.
         """
+        try:
+            return self._choose(clusters, behind, self._released)
+        except WriteRefusedError:
+            if not self._released:
+                raise
+            return self._choose(clusters, behind, [])
+
+    def _choose(self, clusters: int, behind: int | None, spared: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         chosen: list[tuple[int, int]] = []
         if behind is not None:
-            follows = self._free_from(behind, clusters)
+            follows = self._free_from(behind, clusters, spared)
             if follows:
                 chosen.append((behind, follows))
                 clusters -= follows
         if clusters:
-            chosen += self._search(clusters, chosen, behind or 0)
+            chosen += self._search(clusters, [*chosen, *spared], behind or 0)
         return chosen
 
-    def _free_from(self, first: int, wanted: int) -> int:
+    def _free_from(self, first: int, wanted: int, spared: Sequence[tuple[int, int]]) -> int:
         end = min(first + wanted, self._bitmap.bits)
         found = next(self._bitmap.free_runs(first, end), None) if first < end else None
-        return found[1] if found and found[0] == first else 0
+        if found is None or found[0] != first:
+            return 0
+        stops = [other for other, count in spared if other + count > first]
+        return max(min([found[1], *(other - first for other in stops)]), 0)
 
-    def _search(self, clusters: int, taken: list[tuple[int, int]], near: int) -> list[tuple[int, int]]:
+    def _search(self, clusters: int, taken: Sequence[tuple[int, int]], near: int) -> list[tuple[int, int]]:
         best: tuple[int, int] | None = None
         scattered: list[tuple[int, int]] = []
         probes = _PROBES
@@ -156,19 +171,26 @@ class ClusterSpace:
             hint="free some space inside Windows",
         )
 
-    def _free_around(self, near: int, taken: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    def _free_around(self, near: int, taken: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Yield what is free and not taken, from ``near`` to the end and then from the start."""
         near = min(near, self._bitmap.bits)
+        taken = sorted(taken)
         for start, end in ((near, self._bitmap.bits), (0, near)):
             for first, count in self._bitmap.free_runs(start, end):
                 begin, stop = first, first + count
                 for other, size in taken:
-                    if begin <= other < stop:  # only what follows the stream can have been taken
-                        begin = other + size
+                    if other + size <= begin or other >= stop:
+                        continue
+                    if other > begin:
+                        yield begin, other - begin
+                    begin = other + size
                 if begin < stop:
                     yield begin, stop - begin
 
     def _system_extents(self) -> list[tuple[int, int, int]]:
-        found = []
+        if self._system is not None:
+            return self._system
+        found: list[tuple[int, int, int]] = []
         for number in _SYSTEM_RECORDS:
             if number == _BAD_CLUSTERS or not self._store.parsed(number).in_use:
                 continue
@@ -178,6 +200,7 @@ class ClusterSpace:
                     parts = records.find(held.attribute.type, held.attribute.name)
                     runs = self._store.runs_of(parts)
                     found += [(first, count, number) for first, count in extents(runs)]
+        self._system = found
         return found
 
 

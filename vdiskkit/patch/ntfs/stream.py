@@ -131,7 +131,8 @@ class WritableFile:
         trees = Trees(editor.store, editor.space, editor.volume.collation)
         if not self._stream:  # a name without its entry must be found before anything is written
             check_entries(editor.store, trees, FileRecords(editor.store, self._number))
-        result = grow(editor.store, editor.space, self._number, DATA, self._stream, size)
+        path = f"{self.path}:{self._stream}" if self._stream else self.path
+        result = grow(editor.store, editor.space, self._number, DATA, self._stream, size, what=path)
         names: tuple[str, ...] = ()
         cases: dict[str, int] = {}
         if not self._stream:
@@ -141,9 +142,9 @@ class WritableFile:
             cases = trees.flush()
         if editor.now is not None:
             stamp(editor.store, self._number, editor.now)
+        editor.taken(result.taken)
         editor.changed(self._number, *trees.directories)
         self._content = self._load()
-        path = f"{self.path}:{self._stream}" if self._stream else self.path
         return GrownFile(path, old_size, size, result.allocated_size, result.taken, names, cases)
 
     def _load(self) -> AttributeContent:
