@@ -128,7 +128,8 @@ def set_up(*locks: str) -> None:
     if is_ready(*locks):
         return
     print("dev.py: setting up .venv (once; takes up to a minute)", file=sys.stderr, flush=True)
-    if not PYTHON.exists():
+    has_pip = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)"
+    if not PYTHON.exists() or run("-c", has_pip):  # an interrupted run may have left half of it
         make_venv()
     pip = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     required = [word for file in lock_files(locks) for word in ("-r", str(file))]
