@@ -38,20 +38,20 @@ class PatchResult(NamedTuple):
         plan: The plan that was carried out.
         written: Whether anything was written; False when everything was as asked already.
         journal: The kept journal, with which the change can be taken back; None when none was kept.
-        change_id: Id of the change.
+        change_id: Id of the change; None when nothing was written.
     """
 
     plan: Plan
     written: bool
     journal: str | None
-    change_id: UUID
+    change_id: UUID | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON types."""
         return {
             "written": self.written,
             "journal": self.journal,
-            "change_id": str(self.change_id),
+            "change_id": str(self.change_id) if self.change_id is not None else None,
             "plan": self.plan.to_dict(),
         }
 
@@ -166,18 +166,20 @@ def apply(
             _staged(disk, planned.operations, planned.forced, planned.now, full=full_check) as stage,
         ):
             edits = stage.edits()
-            if plan_digest(edits) != planned.digest:
+            # Nothing to write is never stale: the change was made already.
+            if edits and plan_digest(edits) != planned.digest:
                 raise StalePlanError(
                     "the disk or its side-car is not what it was when the plan was made",
                     location=Location(planned.path),
                     hint="make the plan again and look at it",
                 )
-            notes = planned.notes if isinstance(planned, Plan) else ()
-            made = _plan(disk, planned.operations, planned.forced, planned.volume, planned.now, stage, edits, notes)
+            made = _plan(
+                disk, planned.operations, planned.forced, planned.volume, planned.now, stage, edits, planned.notes
+            )
             expected = expect(disk, stage, planned.operations)
-        change_id = uuid4()
         if not edits:
-            return PatchResult(made, written=False, journal=None, change_id=change_id)
+            return PatchResult(made, written=False, journal=None, change_id=None)
+        change_id = uuid4()
         journal = _run(made, edits, expected, change_id, keep=keep_undo, progress=progress)
     return PatchResult(made, written=True, journal=journal, change_id=change_id)
 
@@ -229,6 +231,7 @@ def _plan(
         changes=stage.changes,
         notes=(*notes, *stage.notes),
         edits=edits,
+        allocations=stage.writable.allocations if stage.writable is not None else (),
     )
 
 

@@ -13,6 +13,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.io.paths import host_path
+from vdiskkit.journal import journal_path
+from vdiskkit.journal.format import BODY_OFFSET, SECTOR
 from vdiskkit.location import Location
 from vdiskkit.patch.operations import operation_from_dict
 from vdiskkit.text import displayable
@@ -20,8 +23,10 @@ from vdiskkit.text import displayable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vdiskkit.patch.container.blocks import BlockAllocation
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.stage import SemanticChange
+    from vdiskkit.patch.staging import FileChange
     from vdiskkit.patch.transaction import FileEdit
 
 __all__ = ["FileRange", "Plan", "load_plan", "plan_digest"]
@@ -51,8 +56,10 @@ class Plan:
         changes: What changes, in the user's words; empty when everything is as asked already.
         notes: What the user should know about the consequences.
         ranges: The ranges of the files that are written.
+        allocations: Blocks that are added to a dynamic or differencing disk.
         bytes_written: Bytes of these ranges.
         growth: Bytes by which the files grow.
+        journal_bytes: About how long the journal will be.
         digest: Digest of the writes, which identifies the plan.
     """
 
@@ -67,6 +74,7 @@ class Plan:
         changes: Sequence[SemanticChange],
         notes: Sequence[str],
         edits: Sequence[FileEdit],
+        allocations: Sequence[BlockAllocation] = (),
     ) -> None:
         self.path = path
         self.operations = tuple(operations)
@@ -74,7 +82,8 @@ class Plan:
         self.volume = volume
         self.now = now
         self.changes = tuple(changes)
-        self.notes = tuple(notes)
+        self.notes = tuple(dict.fromkeys(notes))
+        self.allocations = tuple(allocations)
         self.ranges = tuple(
             FileRange(edit.path, change.offset, len(change.after), change.phase.name.lower())
             for edit in edits
@@ -82,12 +91,18 @@ class Plan:
         )
         self.bytes_written = sum(item.length for item in self.ranges)
         self.growth = sum(edit.new_size - edit.old_size for edit in edits)
+        self.journal_bytes = BODY_OFFSET + sum(journal_bytes(edit.changes) for edit in edits)
         self.digest = plan_digest(edits)
 
     @property
     def id(self) -> str:
         """The first characters of the digest, for people."""
         return self.digest[:8]
+
+    @property
+    def journal(self) -> str:
+        """Path of the journal while the plan is carried out."""
+        return journal_path(self.path)
 
     @property
     def empty(self) -> bool:
@@ -101,7 +116,9 @@ class Plan:
         lines = [f"plan {self.id} for {displayable(self.path)}"]
         for number, change in enumerate(self.changes, start=1):
             lines.append(f"  {number}  {_line(change)}")
-        lines += [f"  note  {note}" for note in self.notes]
+        lines += [f"  note  {displayable(note)}" for note in self.notes]
+        if self.forced:
+            lines.append(f"  forced  {', '.join(self.forced)}")
         grows = f", the file grows by {self.growth} bytes" if self.growth else ""
         lines.append(f"  writes  {self.bytes_written} bytes in {len(self.ranges)} ranges{grows}")
         return "\n".join(lines)
@@ -118,21 +135,25 @@ class Plan:
             "changes": [change.to_dict() for change in self.changes],
             "notes": list(self.notes),
             "ranges": [item._asdict() for item in self.ranges],
+            "allocations": [item._asdict() for item in self.allocations],
             "bytes_written": self.bytes_written,
             "growth": self.growth,
+            "journal_bytes": self.journal_bytes,
             "digest": self.digest,
         }
 
     def save(self, path: str) -> None:
         """Write the plan to a file that only its owner may read, as it can hold keys.
 
+        The disk is named by its whole path there, so that the plan can be applied from another folder.
+
         Raises:
             SourceError: The file cannot be written, or is there already.
         """
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(host_path(path).opened, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="ascii") as file:
-                json.dump(self.to_dict(), file, indent=1)
+                json.dump({**self.to_dict(), "path": os.path.abspath(self.path)}, file, indent=1)
                 file.write("\n")
         except OSError as exc:
             raise SourceError(f"the plan cannot be saved: {exc.strerror or exc}", location=Location(path)) from exc
@@ -147,6 +168,7 @@ class SavedPlan(NamedTuple):
     volume: int | None
     now: datetime
     digest: str
+    notes: tuple[str, ...] = ()
 
 
 def load_plan(path: str) -> SavedPlan:
@@ -157,7 +179,7 @@ def load_plan(path: str) -> SavedPlan:
         UsageError: It is no plan of this version.
     """
     try:
-        with open(path, "rb") as file:
+        with open(host_path(path).opened, "rb") as file:
             data = file.read(_LARGEST_PLAN + 1)
     except OSError as exc:
         raise SourceError(f"the plan cannot be read: {exc.strerror or exc}", location=Location(path)) from exc
@@ -183,6 +205,7 @@ def _parse(data: bytes) -> SavedPlan:
         volume,
         now,
         str(plan["digest"]),
+        tuple(str(item) for item in plan["notes"]),
     )
 
 
@@ -199,8 +222,13 @@ def plan_digest(edits: Sequence[FileEdit]) -> str:
     return state.hexdigest()
 
 
+def journal_bytes(changes: Sequence[FileChange]) -> int:
+    """Return about how many bytes of a journal some changes take: what was there, and a digest for each sector."""
+    return sum(24 + len(change.before) + 16 * -(-len(change.after) // SECTOR) for change in changes)
+
+
 def _line(change: SemanticChange) -> str:
-    where = displayable(change.where)
+    where = displayable(change.place)
     if change.kind == "file":
         return f"delete  {where} ({change.before})"
     if change.after is None:

@@ -44,15 +44,22 @@ class SemanticChange(NamedTuple):
 
     Attributes:
         kind: ``value``, ``key``, ``file`` or ``pvp``.
-        where: Registry path and value, file path, or field.
+        where: Registry key, file path, or field of the side-car.
         before: What is there now, as text; None when there is nothing.
         after: What will be there, as text; None when nothing will be.
+        name: Name of the value, empty for the default value; None for everything else.
     """
 
     kind: str
     where: str
     before: str | None
     after: str | None
+    name: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where, with the value's name; as it is stored, so not displayable."""
+        return self.where if self.name is None else f"{self.where}, {self.name or '(default)'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the change as JSON types."""
@@ -230,7 +237,7 @@ class Stage:
                     raise ValueMissingError(f"there is no value {operation.name!r} in {path.text}")
                 return
             editor.delete_value(path.key, operation.name)
-            self.changes.append(SemanticChange("value", _where(path, operation.name), describe(before), None))
+            self.changes.append(SemanticChange("value", path.text, describe(before), None, operation.name))
         elif isinstance(operation, CreateKey):
             if not editor.has_key(path.key):
                 editor.create_key(path.key)
@@ -251,7 +258,7 @@ class Stage:
         if change is not None:
             before = describe(change.before) if change.before is not None else None
             after = describe(change.after) if change.after is not None else None
-            self.changes.append(SemanticChange("value", _where(path, operation.name), before, after))
+            self.changes.append(SemanticChange("value", path.text, before, after, operation.name))
 
     def _delete_file(self, operation: DeleteFile) -> None:
         file = self.disk.volume.find(operation.path, follow=False)
@@ -314,7 +321,3 @@ def describe(value: ValueData) -> str:
     else:
         shown = str(data)
     return f"{value.type_name} {shown}".rstrip()
-
-
-def _where(path: RegistryPath, name: str) -> str:
-    return f"{path.text}, {name or '(default)'}"

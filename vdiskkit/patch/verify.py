@@ -71,7 +71,7 @@ def verify_staged(disk: VDisk, stage: Stage, operations: Sequence[Operation], *,
     if staged is None or stage.volume_editor is None:
         return
     number = disk.selected.partition if disk.selected is not None else None
-    state = expected_state(operations, disk.windows)
+    state = expected_state(operations, disk.windows_image())
     try:
         with VDisk(
             staged,
@@ -138,7 +138,7 @@ def expect(disk: VDisk, stage: Stage, operations: Sequence[Operation]) -> Expect
         disk.container.format,
         disk.selected.partition if stage.writable is not None and disk.selected is not None else None,
         disk.parent_dirs,
-        expected_state(operations, disk.windows if stage.writable is not None else None),
+        expected_state(operations, disk.windows_image() if stage.writable is not None else None),
         tuple(ranges),
     )
 
