@@ -64,12 +64,11 @@ def set_fields(
         WriteRefusedError: The change would make PVS skip its KMS preparation, or needs force.
     """
     changes: list[FieldChange] = []
-    mode_after = int(pvp.fields["license_mode"])
-    for setting in settings:
-        old = pvp.fields[setting.field] if setting.field in SETTABLE else None
-        new = _encode(setting, pvp)
-        if setting.field == "license_mode":
-            mode_after = new[0]
+    wanted = {setting.field: (setting, _encode(setting, pvp)) for setting in settings}
+    # The licence mode that holds afterwards decides, in whatever order the fields are named.
+    mode_after = wanted["license_mode"][1][0] if "license_mode" in wanted else int(pvp.fields["license_mode"])
+    for setting, new in wanted.values():
+        old = pvp.fields[setting.field]
         raw_old = old if isinstance(old, bytes) else int(old or 0).to_bytes(_SIZES[setting.field], "little")
         if _shown(setting.field, raw_old) == _shown(setting.field, new):
             continue
@@ -131,13 +130,17 @@ def _touch(target: WritableSource, old: int, now: datetime) -> list[FieldChange]
     """Renew the properties update time in the unit that the old value has; unknown units are left alone."""
     filetime, seconds = _EPOCH_1601 + _span(old / 10), _EPOCH_1970 + _span(old * 1_000_000)
     if _PLAUSIBLE[0] <= filetime <= _PLAUSIBLE[1]:
-        new = (now - _EPOCH_1601) // timedelta(microseconds=1) * 10
+        before, new = filetime, (now - _EPOCH_1601) // timedelta(microseconds=1) * 10
     elif _PLAUSIBLE[0] <= seconds <= _PLAUSIBLE[1]:
-        new = int(now.timestamp())
+        before, new = seconds, int(now.timestamp())
     else:
         return [FieldChange("properties_update_time", str(old), f"{old} (left: its unit cannot be told)")]
     target.write_at(OFFSETS["properties_update_time"], new.to_bytes(8, "little", signed=True), Phase.LINK)
-    return [FieldChange("properties_update_time", str(old), str(new))]
+    return [FieldChange("properties_update_time", _moment(before), _moment(now))]
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _span(microseconds: float) -> timedelta:
