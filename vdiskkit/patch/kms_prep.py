@@ -8,7 +8,7 @@ store folders, active or not, and Office's own only with ``office``; never ``dat
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import NotFoundError, UsageError
 from vdiskkit.licensing.facts import StoreKind
@@ -26,6 +26,7 @@ __all__ = ["ABSENT", "KmsPrep", "kms_prep_operations"]
 ABSENT = "absent"
 """Asks for a value to be removed."""
 
+_VALUES = ("skip_rearm", "kms_host", "kms_port")
 _REMOVED_FILES = ("\\tokens.dat", "\\cache\\cache.dat")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 
@@ -55,7 +56,7 @@ def kms_prep_operations(wanted: KmsPrep, facts: Inspection) -> tuple[list[Operat
         NotFoundError: There is no Windows, or its licensing facts cannot be read.
         UsageError: A wanted value is impossible, or nothing was asked for.
     """
-    _check(wanted)
+    wanted = _check(wanted)
     licensing, windows = facts.licensing, facts.windows
     if licensing is None or windows is None:
         raise NotFoundError("there is no readable Windows installation in this image", hint="`inspect` shows what is")
@@ -84,7 +85,12 @@ def kms_prep_operations(wanted: KmsPrep, facts: Inspection) -> tuple[list[Operat
     return operations, notes
 
 
-def _check(wanted: KmsPrep) -> None:
+def _check(wanted: KmsPrep) -> KmsPrep:
+    """Return what is wanted in plain form."""
+    # No host is named like that: whoever writes Absent means none.
+    absent = [name for name in _VALUES if str(getattr(wanted, name)).casefold() == ABSENT]
+    plain: dict[str, Any] = dict.fromkeys(absent, ABSENT)
+    wanted = wanted._replace(**plain)
     if wanted == KmsPrep(office=wanted.office):
         raise UsageError(
             "nothing was asked for", hint="give at least one of --skip-rearm, --kms-host, --kms-port, --remove-tokens"
@@ -94,7 +100,12 @@ def _check(wanted: KmsPrep) -> None:
     if wanted.kms_port not in {None, ABSENT} and not _is_port(str(wanted.kms_port)):
         raise UsageError(f"{wanted.kms_port!r} is no TCP port", hint="KMS hosts listen on 1688 unless set otherwise")
     if wanted.kms_host is not None and not _HOST.fullmatch(wanted.kms_host):
-        raise UsageError(f"{wanted.kms_host!r} is no host name or address")
+        raise UsageError(
+            f"{wanted.kms_host!r} is no host name or address", hint=f"give a name, an address, or {ABSENT} for DNS"
+        )
+    if wanted.kms_port not in {None, ABSENT}:
+        wanted = wanted._replace(kms_port=str(int(wanted.kms_port or 0)))
+    return wanted
 
 
 def _is_port(text: str) -> bool:
