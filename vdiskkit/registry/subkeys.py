@@ -161,12 +161,13 @@ def _halve(cells: CellReader, candidates: Sequence[int], folded: str) -> tuple[K
 
 
 def _hint_fits(hint: int, folded: str) -> bool:
-    """Whether a name that begins with ``folded`` can have that hint; only ASCII characters of it are relied on."""
-    if not hint:
-        return True
+    """Whether a name that begins with ``folded`` can have that hint; only its first ASCII characters are relied on."""
     for index, char in enumerate(folded[:4].ljust(4, "\0")):
         byte = hint >> 8 * index & 0xFF
-        if char < "\x80" and 0 < byte < 0x80 and chr(byte).upper() != char:
+        if not byte or char >= "\x80":
+            # Behind a character that did not fit Windows leaves zeros, or counts on in halves of surrogate pairs.
+            return True
+        if byte < 0x80 and chr(byte).upper() != char:
             return False
     return True
 

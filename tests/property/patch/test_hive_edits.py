@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.build.hive import HiveBuilder
-from tests.unit.patch.registry.model import NOW, Node, flat, flat_by_dissect, judge, load_model
+from tests.unit.patch.registry.model import NOW, Node, as_dissect, by_dissect, flat, judge, load_model
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.registry import Hive
 from vdiskkit.registry.upcase import upcase
 
-letters = st.sampled_from([*"aAbBzZ_09-{. ", "ä", "Ä", "ß", "ı", "µ", "ÿ", "Ÿ", "Ω", "ω", "日", "\U00010428", "\ud801"])
+letters = st.sampled_from([*"aAbBzZ_09-{. ", "ä", "Ä", "ß", "ı", "µ", "ÿ", "Ÿ", "Ω", "ω", "日", "\U00010428"])
 names = st.text(letters, min_size=1, max_size=8) | st.text(letters, min_size=40, max_size=60)
 sizes = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 12, 13, 60, 200, 3000, 4060, 5000, 16343, 16344, 16345, 32688, 32689])
 datas = st.builds(lambda size, byte: bytes([byte]) * size, sizes, st.integers(0, 255))
@@ -114,7 +114,7 @@ class Edits(RuleBasedStateMachine):
         data = self.staged.read_at(0, self.staged.size)
         assert flat(data) == self.model.flat()
         if self.minor != 4:  # dissect knows big data from 1.5 on only
-            assert flat_by_dissect(data) == self.model.flat()
+            assert by_dissect(data) == as_dissect(self.model.flat())
         judge(data, self.editor.touched)
         assert Hive(BytesSource(data)).base_block.sequence_1 == self.sequence
 
@@ -135,6 +135,6 @@ def test_edits(minor: int, lists: str | None) -> None:
     machine = type("Machine", (Edits,), {"minor": minor, "lists": lists})
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     machine.TestCase.settings = settings(  # type: ignore[attr-defined]
-        max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=checks
+        max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=checks
     )
     machine.TestCase().runTest()  # type: ignore[attr-defined]

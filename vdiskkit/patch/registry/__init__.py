@@ -1,6 +1,7 @@
 """Changing registry hives: values and keys set, added and deleted in place; ``.reg`` text; checks of what was done."""
 
 from vdiskkit.patch.registry.changes import ChangeKind, HiveChange, Touched, ValueData
+from vdiskkit.patch.registry.check import HiveProblem, check_hive, check_touched
 from vdiskkit.patch.registry.editor import HiveEditor
 from vdiskkit.patch.registry.encode import encode
 from vdiskkit.patch.registry.logs import LogFormat, LogState, read_log, read_log_sequences
@@ -9,10 +10,13 @@ __all__ = [
     "ChangeKind",
     "HiveChange",
     "HiveEditor",
+    "HiveProblem",
     "LogFormat",
     "LogState",
     "Touched",
     "ValueData",
+    "check_hive",
+    "check_touched",
     "encode",
     "read_log",
     "read_log_sequences",

@@ -71,8 +71,10 @@ class Touched(NamedTuple):
 
     Attributes:
         keys: Paths of keys that were changed or made, where they still exist.
+        lists: Paths of those keys whose subkeys changed.
         bins: Offsets of the hive bins in which something was written.
     """
 
     keys: tuple[str, ...]
+    lists: tuple[str, ...]
     bins: tuple[int, ...]

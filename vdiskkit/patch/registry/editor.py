@@ -92,7 +92,7 @@ class HiveEditor:
         self._cells = CellStore(self._buffer, self._base.hive_bins_size)
         self._ordered: set[int] = set()
         self._changes: list[HiveChange] = []
-        self._keys: dict[str, None] = {}
+        self._keys: dict[str, bool] = {}
         self._bins: set[int] = set()
         self._broken = False
         refuse_stand_in(self._cells, self._root(), "the root key")
@@ -115,7 +115,8 @@ class HiveEditor:
     @property
     def touched(self) -> Touched:
         """The keys that were changed, and the hive bins that were written by the commits so far."""
-        return Touched(tuple(self._keys), tuple(sorted(self._bins)))
+        lists = tuple(path for path, subkeys_changed in self._keys.items() if subkeys_changed)
+        return Touched(tuple(self._keys), lists, tuple(sorted(self._bins)))
 
     # -- values ----------------------------------------------------------------------------------------------------
     def set_value(
@@ -251,7 +252,7 @@ class HiveEditor:
             parent.remove(key.name)
             values = free_tree(self._cells, tree, self._subkeys, self._base.minor)
             self._forget(path)
-            self._finish_key(chain[:-1])
+            self._finish_key(chain[:-1], subkeys_changed=True)
             return self._record(HiveChange(ChangeKind.DELETE_KEY, path, keys=len(tree), values=values))
 
     # -- commit ----------------------------------------------------------------------------------------------------
@@ -364,16 +365,16 @@ class HiveEditor:
             self._subkeys(parent).insert(name, offset)
             if name_size(name) > parent.max_subkey_name:
                 put16(self._cells, parent.offset, NK_MAX_SUBKEY_NAME, name_size(name))
-            self._finish_key(chain)
+            self._finish_key(chain, subkeys_changed=True)
             chain.append(read_key(self._cells, offset))
             self._record(HiveChange(ChangeKind.CREATE_KEY, self._finish_key(chain)))
         return chain[-1]
 
-    def _finish_key(self, chain: list[KeyRecord]) -> str:
+    def _finish_key(self, chain: list[KeyRecord], *, subkeys_changed: bool = False) -> str:
         """Give a changed key its time; return its path."""
         self._cells.write(chain[-1].offset, NK_WRITTEN, U64.pack(self._now), Phase.LINK)
         path = _path(chain)
-        self._keys[path] = None
+        self._keys[path] = subkeys_changed or self._keys.get(path, False)
         return path
 
     def _record(self, change: HiveChange) -> HiveChange:
@@ -381,7 +382,9 @@ class HiveEditor:
         return change
 
     def _forget(self, path: str) -> None:
-        self._keys = {known: None for known in self._keys if known != path and not known.startswith(f"{path}\\")}
+        below = f"{path}\\"
+        for known in [known for known in self._keys if known == path or known.startswith(below)]:
+            del self._keys[known]
 
 
 def _path(chain: list[KeyRecord]) -> str:
