@@ -1,0 +1,224 @@
+"""Changes of the past, as scripts and the command line ask for them: listed, taken back, recovered.
+
+Gates stand here as well: a change is not taken back under a server that streams the disk, or under versions that were
+made from it since.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import JournalPendingError, NotFoundError, UsageError, VDiskError
+from vdiskkit.journal import Journal, JournalState, journal_path, read_journal
+from vdiskkit.location import Location
+from vdiskkit.patch import history as kept_changes
+from vdiskkit.patch.gates import FORCES, pair_gates
+from vdiskkit.patch.history import KeptChange, Recovery, exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from uuid import UUID
+
+    from vdiskkit.pair.facts import PairFacts
+    from vdiskkit.pvp import Pvp
+
+__all__ = ["find_change", "history", "pending", "recover", "undo"]
+
+_KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4}", re.DOTALL)
+_SHORTEST_ID = 4
+
+
+def history(path: str | os.PathLike[str]) -> list[KeptChange]:
+    """Return the changes of a disk that are kept and can be taken back, the newest first.
+
+    Args:
+        path: The disk, or its side-car.
+
+    Raises:
+        SourceError: The disk does not exist, or a journal cannot be read.
+        CorruptStructureError: A journal is damaged.
+    """
+    return kept_changes.history(_existing_disk(path))
+
+
+def pending(path: str | os.PathLike[str]) -> KeptChange | None:
+    """Return the change of a disk that was interrupted and waits for :func:`recover`; None when there is none.
+
+    Raises:
+        VDiskError: As for :func:`history`.
+    """
+    where = journal_path(_existing_disk(path))
+    if not os.path.exists(where):
+        return None
+    journal = read_journal(where)
+    return KeptChange(where, journal) if journal is not None else None
+
+
+def find_change(path: str | os.PathLike[str], change_id: str) -> KeptChange:
+    """Return the change whose id begins with ``change_id``, the interrupted one included.
+
+    Raises:
+        UsageError: The text is too short, or more than one change begins so.
+        NotFoundError: None does.
+        VDiskError: As for :func:`history`.
+    """
+    wanted = change_id.strip().lower().replace("-", "")
+    if len(wanted) < _SHORTEST_ID:
+        raise UsageError(
+            f"the id {change_id!r} is too short",
+            hint=f"give at least {_SHORTEST_ID} characters of what `journal ls` shows",
+        )
+    waiting = pending(path)
+    changes = [*([waiting] if waiting is not None else []), *history(path)]
+    found = [item for item in changes if item.journal.id.hex.startswith(wanted)]
+    if not found:
+        raise NotFoundError(
+            f"no change with the id {change_id!r} is kept",
+            location=Location(os.fspath(path)),
+            hint="`journal ls` lists what is kept",
+        )
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} changes have ids that begin with {change_id!r}", hint="give more of the id")
+    return found[0]
+
+
+def undo(
+    path: str | os.PathLike[str],
+    *,
+    change_id: UUID | str | None = None,
+    force: Collection[str] = (),
+    dry_run: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> KeptChange:
+    """Take the newest kept change of a disk back, to the exact bytes before it.
+
+    Args:
+        path: The disk, its side-car, or the kept journal of its newest change.
+        change_id: Id of the change that is expected to be the newest, or its beginning; None takes whichever is.
+        force: Gates that a person judged: ``lok``, ``standard-mode``.
+        dry_run: Check only that it can be taken back.
+        progress: Called with the name of each step.
+
+    Returns:
+        The change; its journal is removed, unless it was only checked.
+
+    Raises:
+        NotFoundError: No change is kept, or the one that is meant is not the newest.
+        ChangedSinceError: The disk was used since; nothing was touched.
+        StateError: The disk is in use, in Standard mode, or waits for recovery.
+        WriteRefusedError: Other versions were made from it since.
+        PatchError: It failed; the files are as they were.
+    """
+    _check_forces(force)
+    text = os.fspath(path)
+    kept = _KEPT.fullmatch(text)
+    disk_path = _existing_disk(kept["disk"] if kept is not None else text)
+    wanted = find_change(disk_path, change_id).journal.id if isinstance(change_id, str) else change_id
+    if kept is not None and wanted is None:
+        journal = read_journal(text)
+        wanted = journal.id if journal is not None else None
+    waiting = pending(disk_path)
+    if waiting is not None and waiting.journal.state is not JournalState.COMMITTED:
+        raise JournalPendingError(
+            "an earlier change of this disk was interrupted",
+            location=Location(waiting.path),
+            hint="run `recover` on the disk first",
+        )
+    newest = next(iter(kept_changes.history(disk_path)), None)
+    with exclusive(disk_path):
+        if newest is not None:
+            _check_gates(disk_path, edits_disk=_concerns_disk(newest.journal), forced=force)
+        return kept_changes.undo(disk_path, change_id=wanted, dry_run=dry_run, progress=progress)
+
+
+def recover(
+    path: str | os.PathLike[str], *, forward: bool = False, force: Collection[str] = (), dry_run: bool = False
+) -> Recovery:
+    """Bring a disk back to its old state after an interrupted change.
+
+    Args:
+        path: The disk, or its side-car.
+        forward: When everything was written already, finish the change instead of taking it back.
+        force: Gates that a person judged: ``lok``.
+        dry_run: Check only, and return what would be done.
+
+    Raises:
+        ChangedSinceError: The disk was used since; nothing was touched.
+        InUseError: A lock file says that the disk is in use.
+        SourceError: A file cannot be opened.
+        CorruptStructureError: The journal is damaged.
+    """
+    _check_forces(force)
+    disk_path = _existing_disk(path)
+    with exclusive(disk_path):
+        if os.path.exists(journal_path(disk_path)):
+            _check_gates(disk_path, edits_disk=False, forced=force)
+        return kept_changes.recover(disk_path, forward=forward, dry_run=dry_run)
+
+
+class _Beside:
+    """What lies beside a disk that is not opened itself: it may be half-way through a change."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._problem: str | None = None
+
+    @cached_property
+    def pair(self) -> PairFacts | None:
+        from vdiskkit.container.identity import read_disk_identity
+        from vdiskkit.io.paths import open_source
+        from vdiskkit.pair import Identity, read_pair
+
+        def identity(path: str) -> Identity | None:
+            with open_source(path) as source:
+                found = read_disk_identity(source)
+            return Identity(found.unique_id, found.parent_id) if found is not None else None
+
+        return read_pair(self._path, read_identity=identity)
+
+    @cached_property
+    def pvp(self) -> Pvp | None:
+        from vdiskkit.pvp import read_pvp
+
+        if self.pair is None or self.pair.pvp_path is None:
+            return None
+        try:
+            return read_pvp(self.pair.pvp_path)
+        except VDiskError as exc:
+            self._problem = str(exc)
+            return None
+
+    def pvp_problem(self) -> str | None:
+        return self._problem if self.pvp is None else None
+
+
+def _check_gates(disk_path: str, *, edits_disk: bool, forced: Collection[str]) -> None:
+    for gate in pair_gates(_Beside(disk_path), disk_path, edits_disk=edits_disk):
+        if gate.force not in forced or not gate.force:
+            raise gate.error
+
+
+def _check_forces(force: Collection[str]) -> None:
+    unknown = [name for name in force if name not in FORCES]
+    if unknown:
+        raise UsageError(f"there is no gate {unknown[0]!r} to force", hint=f"gates: {', '.join(FORCES)}")
+
+
+def _concerns_disk(journal: Journal) -> bool:
+    first = journal.files[0]
+    return first.old_size != first.new_size or any(record.file == 0 for record in journal.records)
+
+
+def _existing_disk(path: str | os.PathLike[str]) -> str:
+    from vdiskkit.io.paths import open_source
+
+    text = os.fspath(path)
+    if text.lower().endswith(".pvp"):
+        from vdiskkit.pair import disk_for_sidecar
+
+        return disk_for_sidecar(text)
+    open_source(text).close()  # says what is wrong with the path, if anything
+    return text
