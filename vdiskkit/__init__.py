@@ -1,11 +1,16 @@
-"""vdiskkit: look inside Citrix Provisioning (PVS) vDisks without mounting them.
+"""vdiskkit: look inside Citrix Provisioning (PVS) vDisks, and change them, without mounting them.
 
 ::
 
     import vdiskkit
 
-    with vdiskkit.open_vdisk("win10.vhd") as disk:
+    with vdiskkit.open_vdisk("win10.vhd") as disk:      # can only read
         print(disk.inspect().licensing.skip_rearm)
+
+    plan = vdiskkit.plan_kms_prep("win10.vhd", skip_rearm=0, remove_tokens=True)
+    print(plan.describe())                              # nothing is written yet
+    result = vdiskkit.apply(plan)
+    vdiskkit.undo("win10.vhd")
 
 Names are loaded on first use, so that importing the package costs next to nothing.
 """
@@ -20,83 +25,163 @@ from vdiskkit._version import __version__
 if TYPE_CHECKING:
     from vdiskkit.errors import (
         ChainError,
+        ChangedSinceError,
         ChecksumError,
         CorruptStructureError,
         FileMissingError,
         FormatError,
+        HibernatedVolumeError,
+        InUseError,
+        JournalPendingError,
         KeyMissingError,
+        LogReplayNeededError,
         NotFoundError,
         ParentMismatchError,
         ParentNotFoundError,
+        PatchError,
         ReadLimitError,
+        RollbackFailedError,
         SourceError,
+        StalePlanError,
+        StateError,
         UnknownFormatError,
         UnsupportedFeatureError,
         UsageError,
         ValueMissingError,
         VDiskError,
+        VerifyFailedError,
+        WriteRefusedError,
     )
     from vdiskkit.hivefile import open_hive
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.location import Location
+    from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep
+    from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
+    from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
+    from vdiskkit.patch.past import find_change, history, pending, recover, undo
+    from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.vdisk import VDisk, inspect_path, open_vdisk
 
 _HOMES = {
+    "CreateKey": "vdiskkit.patch.operations",
+    "DeleteFile": "vdiskkit.patch.operations",
+    "DeleteKey": "vdiskkit.patch.operations",
+    "DeleteValue": "vdiskkit.patch.operations",
     "Inspection": "vdiskkit.inspection.facts",
+    "KeptChange": "vdiskkit.patch.history",
     "Location": "vdiskkit.location",
+    "PatchResult": "vdiskkit.patch.api",
+    "Plan": "vdiskkit.patch.plan",
     "Pvp": "vdiskkit.pvp",
+    "Recovery": "vdiskkit.patch.history",
+    "RecoveryAction": "vdiskkit.patch.history",
+    "SavedPlan": "vdiskkit.patch.plan",
+    "SetPvpField": "vdiskkit.patch.operations",
+    "SetValue": "vdiskkit.patch.operations",
     "VDisk": "vdiskkit.vdisk",
+    "apply": "vdiskkit.patch.api",
+    "find_change": "vdiskkit.patch.past",
+    "history": "vdiskkit.patch.past",
     "inspect_path": "vdiskkit.vdisk",
+    "load_plan": "vdiskkit.patch.plan",
     "open_hive": "vdiskkit.hivefile",
     "open_vdisk": "vdiskkit.vdisk",
+    "pending": "vdiskkit.patch.past",
+    "plan": "vdiskkit.patch.api",
+    "plan_kms_prep": "vdiskkit.patch.api",
     "read_pvp": "vdiskkit.pvp",
+    "recover": "vdiskkit.patch.past",
+    "undo": "vdiskkit.patch.past",
 }
 _ERRORS = (
     "ChainError",
+    "ChangedSinceError",
     "ChecksumError",
     "CorruptStructureError",
     "FileMissingError",
     "FormatError",
+    "HibernatedVolumeError",
+    "InUseError",
+    "JournalPendingError",
     "KeyMissingError",
+    "LogReplayNeededError",
     "NotFoundError",
     "ParentMismatchError",
     "ParentNotFoundError",
+    "PatchError",
     "ReadLimitError",
+    "RollbackFailedError",
     "SourceError",
+    "StalePlanError",
+    "StateError",
     "UnknownFormatError",
     "UnsupportedFeatureError",
     "UsageError",
     "VDiskError",
     "ValueMissingError",
+    "VerifyFailedError",
+    "WriteRefusedError",
 )
 
 __all__ = [
     "ChainError",
+    "ChangedSinceError",
     "ChecksumError",
     "CorruptStructureError",
+    "CreateKey",
+    "DeleteFile",
+    "DeleteKey",
+    "DeleteValue",
     "FileMissingError",
     "FormatError",
+    "HibernatedVolumeError",
+    "InUseError",
     "Inspection",
+    "JournalPendingError",
+    "KeptChange",
     "KeyMissingError",
     "Location",
+    "LogReplayNeededError",
     "NotFoundError",
     "ParentMismatchError",
     "ParentNotFoundError",
+    "PatchError",
+    "PatchResult",
+    "Plan",
     "Pvp",
     "ReadLimitError",
+    "Recovery",
+    "RecoveryAction",
+    "RollbackFailedError",
+    "SavedPlan",
+    "SetPvpField",
+    "SetValue",
     "SourceError",
+    "StalePlanError",
+    "StateError",
     "UnknownFormatError",
     "UnsupportedFeatureError",
     "UsageError",
     "VDisk",
     "VDiskError",
     "ValueMissingError",
+    "VerifyFailedError",
+    "WriteRefusedError",
     "__version__",
+    "apply",
+    "find_change",
+    "history",
     "inspect_path",
+    "load_plan",
     "open_hive",
     "open_vdisk",
+    "pending",
+    "plan",
+    "plan_kms_prep",
     "read_pvp",
+    "recover",
+    "undo",
 ]
 
 

@@ -14,11 +14,20 @@ __all__ = ["root"]
 _COMMANDS = {
     "inspect": ("vdiskkit.cli.commands.inspect", "Everything known about a vDisk at a glance."),
     "license": ("vdiskkit.cli.commands.license", "Licensing facts only: Windows and Office."),
-    "pvp": ("vdiskkit.cli.commands.pvp", "Show the properties file (.pvp) of a vDisk."),
-    "reg": ("vdiskkit.cli.commands.reg", "Read the registry of a disk or of a hive file."),
+    "pvp": ("vdiskkit.cli.commands.pvp", "Show or change the properties file (.pvp) of a vDisk."),
+    "reg": ("vdiskkit.cli.commands.reg", "Read or change the registry of a disk; read a hive file."),
     "ls": ("vdiskkit.cli.commands.ls", "List a directory of the guest file system."),
     "cat": ("vdiskkit.cli.commands.cat", "Write the content of a guest file."),
     "stat": ("vdiskkit.cli.commands.stat", "Show what is known about a guest file."),
+    "kms-prep": (
+        "vdiskkit.cli.commands.kms_prep",
+        "Set values and remove files, as KMS preparation asks for.",
+    ),
+    "rm": ("vdiskkit.cli.commands.rm", "Delete one guest file."),
+    "apply": ("vdiskkit.cli.commands.apply", "Carry out a saved plan."),
+    "undo": ("vdiskkit.cli.commands.undo", "Take the newest change of a disk back."),
+    "recover": ("vdiskkit.cli.commands.recover", "Bring an interrupted change to an end."),
+    "journal": ("vdiskkit.cli.commands.journal", "The changes of a disk that are kept."),
     "schema": ("vdiskkit.cli.commands.schema", "Print the JSON Schema of a result."),
 }
 
@@ -52,8 +61,9 @@ def _version(ctx: click.Context, _: click.Parameter, value: Any) -> None:  # noq
     help="Show the version, what it runs on, and the licence.",
 )
 def root() -> None:
-    """Look inside Citrix Provisioning (PVS) vDisks without mounting them.
+    """Look inside Citrix Provisioning (PVS) vDisks, and change them, without mounting them.
 
-    Nothing is ever written to a disk, a side-car or a hive. DISK is a .vhd or .avhd file, a .pvp file (its disk is
-    found), a raw image with --format raw, and for `reg` also a hive file.
+    Only kms-prep, reg set, reg delete, reg import, rm, pvp set, apply, undo and recover write to a disk or its
+    side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or .avhd file, a .pvp
+    file (its disk is found), a raw image, and for reading with `reg` also a hive file.
     """

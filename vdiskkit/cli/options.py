@@ -12,7 +12,16 @@ from vdiskkit.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PathType", "at_option", "common_options", "disk_options", "json_options", "output_option"]
+__all__ = [
+    "PathType",
+    "at_option",
+    "common_options",
+    "disk_options",
+    "json_options",
+    "output_option",
+    "parent_dir_option",
+    "volume_option",
+]
 
 if TYPE_CHECKING:
     _TextParamType = click.ParamType[str]
@@ -176,6 +185,27 @@ at_option = click.option(
 )
 """``--at``: another version of the vDisk."""
 
+volume_option = click.option(
+    "--volume",
+    type=int,
+    metavar="N",
+    expose_value=False,
+    callback=_volume,
+    help="Look at partition N instead of the one with Windows.",
+)
+"""``--volume``: another partition."""
+
+parent_dir_option = click.option(
+    "--parent-dir",
+    multiple=True,
+    metavar="DIR",
+    type=PathType(),
+    expose_value=False,
+    callback=_store_disk,
+    help="Also look for parent disks here. May be repeated.",
+)
+"""``--parent-dir``: where the parents of a differencing disk may lie."""
+
 _DISK = (
     click.option(
         "--format",
@@ -184,24 +214,9 @@ _DISK = (
         callback=_store_disk,
         help="What the file is. Without it the content decides; raw is never guessed.",
     ),
-    click.option(
-        "--volume",
-        type=int,
-        metavar="N",
-        expose_value=False,
-        callback=_volume,
-        help="Look at partition N instead of the one with Windows.",
-    ),
+    volume_option,
     at_option,
-    click.option(
-        "--parent-dir",
-        multiple=True,
-        metavar="DIR",
-        type=PathType(),
-        expose_value=False,
-        callback=_store_disk,
-        help="Also look for parent disks here. May be repeated.",
-    ),
+    parent_dir_option,
     click.option(
         "--follow-parent-paths",
         is_flag=True,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
     from vdiskkit.registry import Hive, RegistryKey
 
-__all__ = ["DIRTY", "FoundKey", "find_key", "tell_odd"]
+__all__ = ["DIRTY", "FoundKey", "find_key", "is_hive", "tell_odd"]
 
 DIRTY = "(hive dirty: may be older than its log)"
 """Said wherever a value of a dirty hive is shown."""
@@ -58,7 +58,7 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
         KeyMissingError: There is no such key.
         VDiskError: The target cannot be opened or read.
     """
-    if _is_hive(target):
+    if is_hive(target):
         from vdiskkit.hivefile import open_hive
 
         with open_hive(target) as hive:
@@ -123,7 +123,12 @@ def _hint(hive: Hive, relative: str, *, in_file: bool) -> str:
     return f"the path exists up to {parent}; `reg ls` lists what is there"
 
 
-def _is_hive(target: str) -> bool:
+def is_hive(target: str) -> bool:
+    """Whether the target is a hive file by content; a disk's extension decides without a look.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
     if target.lower().endswith(_DISK_ENDINGS):
         return False
     with open_source(target) as source:

@@ -28,6 +28,7 @@ class Session:
         text: Whether text was asked for by name.
         output: Result file, None for stdout.
         disk: Options that say how a disk is opened.
+        change: Options that say how a change is made.
         schema: Schema name of the command that runs.
         target: The disk of a command that asks one thing of one disk.
         targets: What the command was asked to open, for messages and guards.
@@ -36,6 +37,7 @@ class Session:
 
     __slots__ = (
         "_log_close",
+        "change",
         "clock",
         "color",
         "disk",
@@ -62,6 +64,7 @@ class Session:
         self.text = False
         self.output: str | None = None
         self.disk: dict[str, Any] = {}
+        self.change: dict[str, Any] = {}
         self.schema = "vdiskkit.error/1"
         self.target: str | None = None
         self.targets: list[str] = []

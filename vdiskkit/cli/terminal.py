@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
     from vdiskkit.report.style import Style
 
-__all__ = ["style_for_file", "style_for_stdout", "wants_color"]
+__all__ = ["style_for_file", "style_for_stderr", "style_for_stdout", "wants_color"]
 
 _STD_OUTPUT_HANDLE = -11
 _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
@@ -20,15 +20,27 @@ _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
 
 def style_for_stdout(session: Session) -> Style:
     """How text looks on this stdout."""
+    return _style(session, sys.stdout)
+
+
+def style_for_stderr(session: Session) -> Style:
+    """How text looks on this stderr, where questions are asked."""
+    return _style(session, sys.stderr)
+
+
+def _style(session: Session, stream: TextIO | None) -> Style:
     from vdiskkit.report.style import Style
 
-    stream = sys.stdout
     terminal = _is_terminal(stream)
     color = wants_color(session.color, os.environ, terminal=terminal)
     if color and terminal and os.name == "nt":
         color = _enable_windows_colors()
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return Style(width=_width(stream) if terminal else None, symbols=Style.symbols_fit(encoding), color=color)
+    return Style(
+        width=_width(stream) if terminal and stream is not None else None,
+        symbols=Style.symbols_fit(encoding),
+        color=color,
+    )
 
 
 def style_for_file(session: Session) -> Style:

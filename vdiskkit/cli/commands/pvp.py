@@ -9,10 +9,13 @@ from vdiskkit.cli.options import common_options
 
 __all__ = ["command"]
 
-_COMMANDS = {"show": ("vdiskkit.cli.commands.pvp_show", "Show every field of a .pvp file.")}
+_COMMANDS = {
+    "show": ("vdiskkit.cli.commands.pvp_show", "Show every field of a .pvp file."),
+    "set": ("vdiskkit.cli.commands.pvp_set", "Change known fields of a .pvp file."),
+}
 
 
-@click.group("pvp", cls=LazyGroup, commands_in=_COMMANDS, short_help="Show the properties file (.pvp) of a vDisk.")
+@click.group("pvp", cls=LazyGroup, commands_in=_COMMANDS, short_help="Show or change the properties file (.pvp).")
 @common_options
 def command() -> None:
-    """Read the properties file (.pvp) that lies beside a vDisk."""
+    """Show or change the properties file (.pvp) that lies beside a vDisk."""
