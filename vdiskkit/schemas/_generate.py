@@ -15,25 +15,33 @@ import msgspec.json
 from vdiskkit.inspection.facts import Inspection
 from vdiskkit.ntfs.facts import FileFacts
 from vdiskkit.report.file_facts import LsResult
+from vdiskkit.report.journal_facts import JournalResult, RecoverResult, UndoResult
 from vdiskkit.report.license_facts import LicenseResult
 from vdiskkit.report.pvp_facts import PvpResult
 from vdiskkit.report.registry_facts import RegistryGetResult, RegistryLsResult
+from vdiskkit.schemas._plan import CHANGE_RESULT, PLAN, PLAN_DEFINITIONS
 
 __all__ = ["RESULTS", "build", "main"]
 
-RESULTS: dict[str, type | None] = {
+RESULTS: dict[str, type | dict[str, Any] | None] = {
     "error": None,
     "inspect": Inspection,
+    "journal": JournalResult,
     "license": LicenseResult,
     "ls": LsResult,
+    "patch": CHANGE_RESULT,
     "pvp": PvpResult,
+    "recover": RecoverResult,
     "reg-get": RegistryGetResult,
     "reg-ls": RegistryLsResult,
     "stat": FileFacts,
+    "undo": UndoResult,
 }
-"""Short schema name to the class of its results; None for runs that failed before their command was known."""
+"""Short schema name to the class of its results, or to a schema that was written by hand; None for runs that failed
+before their command was known."""
 
 _VERSION = 1
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 _ERROR = {
     "title": "Error",
@@ -51,7 +59,9 @@ _ERROR = {
 
 def build() -> dict[str, str]:
     """Return the text of every schema file by its name."""
-    return {f"{name}-{_VERSION}.json": _text(_schema(name, result)) for name, result in RESULTS.items()}
+    files = {f"{name}-{_VERSION}.json": _text(_schema(name, result)) for name, result in RESULTS.items()}
+    plan = {"$schema": _DIALECT, "$id": f"vdiskkit.plan/{_VERSION}", **PLAN, "$defs": PLAN_DEFINITIONS}
+    return {**files, f"plan-{_VERSION}.json": _text(plan)}
 
 
 def main() -> None:
@@ -61,10 +71,13 @@ def main() -> None:
         (folder / name).write_text(text, encoding="ascii", newline="\n")
 
 
-def _schema(name: str, result: type | None) -> dict[str, Any]:
+def _schema(name: str, result: type | dict[str, Any] | None) -> dict[str, Any]:
     definitions: dict[str, Any] = {"Error": _ERROR}
     choices: list[dict[str, Any]] = [_disk("error", {"$ref": "#/$defs/Error"})]
-    if result is not None:
+    if isinstance(result, dict):
+        definitions |= {**PLAN_DEFINITIONS, "Plan": PLAN, result["title"]: result}
+        choices.insert(0, _disk("result", {"$ref": f"#/$defs/{result['title']}"}))
+    elif result is not None:
         (reference,), components = msgspec.json.schema_components([result], ref_template="#/$defs/{name}")
         definitions |= {title: _described(component) for title, component in components.items()}
         if result is Inspection:
@@ -76,7 +89,7 @@ def _schema(name: str, result: type | None) -> dict[str, Any]:
         # One value of one disk: its members also stand at the top, where a script expects them.
         envelope["properties"] |= definitions["RegistryGetResult"]["properties"]
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DIALECT,
         "$id": f"vdiskkit.{name}/{_VERSION}",
         **envelope,
         "$defs": definitions,
