@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep
     from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
     from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
-    from vdiskkit.patch.past import find_change, history, pending, recover, undo
+    from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.vdisk import VDisk, inspect_path, open_vdisk
@@ -87,7 +87,7 @@ _HOMES = {
     "load_plan": "vdiskkit.patch.plan",
     "open_hive": "vdiskkit.hivefile",
     "open_vdisk": "vdiskkit.vdisk",
-    "pending": "vdiskkit.patch.past",
+    "pending_change": "vdiskkit.patch.past",
     "plan": "vdiskkit.patch.api",
     "plan_kms_prep": "vdiskkit.patch.api",
     "read_pvp": "vdiskkit.pvp",
@@ -176,7 +176,7 @@ __all__ = [
     "load_plan",
     "open_hive",
     "open_vdisk",
-    "pending",
+    "pending_change",
     "plan",
     "plan_kms_prep",
     "read_pvp",

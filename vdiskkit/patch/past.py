@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.pvp import Pvp
 
-__all__ = ["find_change", "history", "pending", "recover", "undo"]
+__all__ = ["find_change", "history", "pending_change", "recover", "undo"]
 
 _KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4}", re.DOTALL)
 _SHORTEST_ID = 4
@@ -44,7 +44,7 @@ def history(path: str | os.PathLike[str]) -> list[KeptChange]:
     return kept_changes.history(_existing_disk(path))
 
 
-def pending(path: str | os.PathLike[str]) -> KeptChange | None:
+def pending_change(path: str | os.PathLike[str]) -> KeptChange | None:
     """Return the change of a disk that was interrupted and waits for :func:`recover`; None when there is none.
 
     Raises:
@@ -71,7 +71,7 @@ def find_change(path: str | os.PathLike[str], change_id: str) -> KeptChange:
             f"the id {change_id!r} is too short",
             hint=f"give at least {_SHORTEST_ID} characters of what `journal ls` shows",
         )
-    waiting = pending(path)
+    waiting = pending_change(path)
     changes = [*([waiting] if waiting is not None else []), *history(path)]
     found = [item for item in changes if item.journal.id.hex.startswith(wanted)]
     if not found:
@@ -120,7 +120,7 @@ def undo(
     if kept is not None and wanted is None:
         journal = read_journal(text)
         wanted = journal.id if journal is not None else None
-    waiting = pending(disk_path)
+    waiting = pending_change(disk_path)
     if waiting is not None and waiting.journal.state is not JournalState.COMMITTED:
         raise JournalPendingError(
             "an earlier change of this disk was interrupted",

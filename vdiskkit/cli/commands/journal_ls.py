@@ -38,7 +38,7 @@ def command(session: Session, disk: str) -> int:
     from vdiskkit.report.journal_facts import JournalResult, journal_change
     from vdiskkit.report.journal_text import journal_lines
 
-    waiting = vdiskkit.pending(disk)
+    waiting = vdiskkit.pending_change(disk)
     result = JournalResult(
         pending=journal_change(waiting) if waiting is not None else None,
         changes=tuple(journal_change(kept) for kept in vdiskkit.history(disk)),
