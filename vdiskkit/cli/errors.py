@@ -11,10 +11,12 @@ from vdiskkit.errors import (
     CorruptStructureError,
     FileMissingError,
     FormatError,
+    KeyMissingError,
     NotFoundError,
     ReadLimitError,
     UnknownFormatError,
     UsageError,
+    ValueMissingError,
     VDiskError,
 )
 from vdiskkit.text import displayable
@@ -29,6 +31,8 @@ __all__ = ["InternalError", "as_error", "error_text", "tell_damage", "tell_error
 
 _HINTS: Final = (
     (FileMissingError, "`ls` lists what is there"),
+    (KeyMissingError, "`reg ls` lists what is there"),
+    (ValueMissingError, "`reg ls` lists what is there"),
     (NotFoundError, "`inspect` shows what is there"),
     (UsageError, "see `vdiskkit COMMAND --help`"),
     (ChecksumError, "the file is damaged or was cut while it was copied: copy it again from its source"),

@@ -37,13 +37,13 @@ CANCELLED: Final = 130
 
 MEANING: Final = {
     OK: "done",
-    NOT_FOUND: "asked for something that is not there",
+    NOT_FOUND: "asked for something that is not there, or --check found a change",
     USAGE: "usage: wrong option, argument or output file",
     INVALID: "the input cannot be opened or is not what it should be",
     STATE: "the state of the disk forbids it",
-    UNSUPPORTED: "a format or feature that is recognised but not supported",
+    UNSUPPORTED: "refused: not provably safe, or a format or feature not supported",
     ROLLED_BACK: "the change failed and was rolled back",
-    INTERRUPTED: "the change was interrupted, a journal waits",
+    INTERRUPTED: "the change was interrupted, a journal waits: run recover",
     INCOMPLETE: "some disks could not be examined",
     INTERNAL: "internal error, a bug",
     CANCELLED: "cancelled",

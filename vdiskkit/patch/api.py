@@ -124,6 +124,7 @@ def plan_kms_prep(
     """
     wanted = KmsPrep(skip_rearm, kms_host, kms_port, remove_tokens, office)
     with _opened(path, volume, parent_dirs) as disk:
+        disk.windows  # noqa: B018 - raises what keeps Windows from being read, which the facts only note
         operations, notes = kms_prep_operations(wanted, disk.inspect())
     return plan(
         path,

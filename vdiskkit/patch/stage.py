@@ -234,7 +234,8 @@ class Stage:
             before = editor.value(path.key, operation.name) if editor.has_key(path.key) else None
             if before is None:
                 if not operation.missing_ok:
-                    raise ValueMissingError(f"there is no value {operation.name!r} in {path.text}")
+                    name = f"value {operation.name!r}" if operation.name else "default value"
+                    raise ValueMissingError(f"there is no {name} in {path.text}")
                 return
             editor.delete_value(path.key, operation.name)
             self.changes.append(SemanticChange("value", path.text, describe(before), None, operation.name))

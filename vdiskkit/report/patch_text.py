@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.pair.listing import split
 from vdiskkit.report.layout import Row, moment, render, size_text
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["answer_lines", "change_row", "range_rows"]
 
 _SHOWN_RANGES = 16
+_SHOWN_TEXT = 300
+_SHOWN_PLACE = 1000
 
 
 def answer_lines(
@@ -69,7 +72,9 @@ def answer_lines(
 
 def change_row(kind: str, where: str, name: str | None, before: str | None, after: str | None) -> Row:
     """One change in the user's words."""
-    place = where if name is None else f"{where}, {name or '(default)'}"
+    place = displayable(where if name is None else f"{where}, {name or '(default)'}", limit=_SHOWN_PLACE)
+    before = displayable(before, limit=_SHOWN_TEXT) if before is not None else None
+    after = displayable(after, limit=_SHOWN_TEXT) if after is not None else None
     if kind == "file":
         return Row("delete", f"{place} ({before})")
     if after is None:
