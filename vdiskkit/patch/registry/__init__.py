@@ -5,6 +5,7 @@ from vdiskkit.patch.registry.check import HiveProblem, check_hive, check_touched
 from vdiskkit.patch.registry.editor import HiveEditor
 from vdiskkit.patch.registry.encode import encode
 from vdiskkit.patch.registry.logs import LogFormat, LogState, read_log, read_log_sequences
+from vdiskkit.patch.registry.regfile import RegAction, RegEdit, apply_edits, parse_reg
 
 __all__ = [
     "ChangeKind",
@@ -13,11 +14,15 @@ __all__ = [
     "HiveProblem",
     "LogFormat",
     "LogState",
+    "RegAction",
+    "RegEdit",
     "Touched",
     "ValueData",
+    "apply_edits",
     "check_hive",
     "check_touched",
     "encode",
+    "parse_reg",
     "read_log",
     "read_log_sequences",
 ]

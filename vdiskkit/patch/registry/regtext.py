@@ -1,0 +1,141 @@
+r"""The characters of ``.reg`` text: encodings, lines, quoted strings.
+
+Text comes as UTF-16LE or UTF-8 behind a byte order mark, as regedit and this program write it to files, as plain ASCII,
+or as UTF-8 without a mark, as this program prints it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import NamedTuple
+
+from vdiskkit.errors import UsageError
+from vdiskkit.location import Location
+from vdiskkit.text import displayable
+
+__all__ = ["RegLines", "decode_text", "reg_error"]
+
+_SIZE_MAX = 64 * 1024 * 1024
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_LINE_END = re.compile("(\r\n|\n|\r)")
+
+
+def reg_error(path: str, line: int, message: str, hint: str | None = None) -> UsageError:
+    """The error for a line of ``.reg`` text."""
+    return UsageError(f"line {line}: {message}", location=Location(path).at("line", str(line)), hint=hint)
+
+
+def decode_text(data: bytes, path: str, encoding: str | None) -> str:
+    """Return ``.reg`` text as characters.
+
+    Args:
+        data: The bytes of the file.
+        path: Its name, for messages.
+        encoding: Encoding of a file without a byte order mark, such as ``cp1252``; None tells ASCII and UTF-8.
+
+    Raises:
+        UsageError: It is too long, or not text in that encoding.
+    """
+    if len(data) > _SIZE_MAX:
+        raise UsageError(f".reg text of {len(data)} bytes is too long; the limit is {_SIZE_MAX}")
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return _decode(data[len(mark) :], path, name)
+    if data[1:2] == b"\0":
+        return _decode(data, path, "utf-16-le")
+    if encoding is not None:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise UsageError(f"no encoding has the name {displayable(encoding, 40)!r}") from None
+        return _decode(data, path, encoding)
+    if not data.isascii() and data.lstrip().startswith(b"REGEDIT4"):
+        _decode(data, path, "ascii")
+    return _decode(data, path, "utf-8")
+
+
+def _decode(data: bytes, path: str, encoding: str) -> str:
+    # Names in the registry can hold lone surrogates, and regedit writes them out as they are.
+    errors = "surrogatepass" if encoding.startswith("utf-16") else "strict"
+    try:
+        return data.decode(encoding, errors)
+    except UnicodeError as exc:
+        at = exc.start if isinstance(exc, UnicodeDecodeError) else 0
+        line = data[:at].decode(encoding, "replace").count("\n") + 1
+        raise reg_error(
+            path,
+            line,
+            f"this is no {encoding} text: {getattr(exc, 'reason', exc)} ({data[at : at + 2].hex(' ')})",
+            "save the file as Unicode (UTF-16 with byte order mark), or name its encoding",
+        ) from None
+
+
+class Quoted(NamedTuple):
+    """A quoted string: its text, and what follows on its last line."""
+
+    text: str
+    rest: str
+
+
+class RegLines:
+    """The lines of ``.reg`` text, gone through one by one.
+
+    Args:
+        text: The text.
+        path: Name of the file, for messages.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        parts = _LINE_END.split(text)
+        self._lines = parts[::2]
+        self._ends = [*parts[1::2], ""]
+        self._path = path
+        self._next = 0
+
+    @property
+    def number(self) -> int:
+        """Number of the line that was returned last, from 1."""
+        return self._next
+
+    def next(self) -> str | None:
+        """Return the next line without its end; None behind the last."""
+        if self._next >= len(self._lines):
+            return None
+        self._next += 1
+        return self._lines[self._next - 1]
+
+    def error(self, message: str, hint: str | None = None, line: int | None = None) -> UsageError:
+        """The error for the line that was returned last."""
+        return reg_error(self._path, self.number if line is None else line, message, hint)
+
+    def quoted(self, text: str, *, over_lines: bool) -> Quoted:
+        r"""Read a quoted string at the beginning of ``text``, the rest of the last line.
+
+        Only ``\\`` and ``\"`` are escapes. A text may go on over line ends, as regedit writes texts that contain them.
+
+        Raises:
+            UsageError: It has no end, or a backslash stands alone.
+        """
+        began, first = self.number, text
+        parts: list[str] = []
+        at = 1
+        while True:
+            while at < len(text):
+                char = text[at]
+                if char == '"':
+                    return Quoted("".join(parts), text[at + 1 :])
+                if char == "\\":
+                    at += 1
+                    if text[at : at + 1] not in ("\\", '"'):
+                        raise self.error(
+                            f"a single backslash in {displayable(text, 60)}", 'write \\\\ for a backslash and \\" for "'
+                        )
+                parts.append(text[at])
+                at += 1
+            end = self._ends[self.number - 1]
+            following = self.next() if over_lines else None
+            if following is None:
+                raise self.error(f"the string {displayable(first, 60)} has no closing quote", line=began)
+            parts.append(end)
+            text, at = following, 0
