@@ -8,19 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from tests.crash.simulated import Fault, File, PowerCut, SimulatedFileSystem, at, never
-from vdiskkit.errors import VDiskError
+from tests.crash.simulated import Call, Fault, File, PowerCut, SimulatedFileSystem, at
+from vdiskkit.errors import ChangedSinceError, VDiskError
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import JournalState, OldStateView, journal_path, parse_journal, undo_paths
 from vdiskkit.location import Location
 from vdiskkit.patch.history import RecoveryAction, recover, undo
-from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from vdiskkit.patch.files import OpenFile
+    from vdiskkit.patch.staging import StagedFile
 
 DISK = "store/disk.vhd"
 SIDE_CAR = "store/disk.pvp"
@@ -28,89 +27,150 @@ Files = dict[str, File]
 
 
 class Change(NamedTuple):
-    """A change of one or two files; the disk is always the first.
+    """Something that leads files from one state to another.
 
     Attributes:
-        before: Content of each file.
-        edits: What is to be done.
-        after: Content of each file afterwards.
-        keep: Whether it can be taken back afterwards.
+        start: What is there at first, journals of earlier changes included.
+        before: Content of each file that it concerns; the disk is the first.
+        after: Content of each of them afterwards.
+        run: Does it.
+        check: Looks at files on which nothing is pending any more, told which side they are on.
     """
 
+    start: Files
     before: dict[str, bytes]
-    edits: tuple[FileEdit, ...]
     after: dict[str, bytes]
-    keep: bool = True
-
-    @classmethod
-    def of(
-        cls,
-        staged: dict[str, StagedFile],
-        *,
-        keep: bool = True,
-        watched: dict[str, tuple[tuple[int, int], ...]] | None = None,
-    ) -> Change:
-        before, after, edits = {}, {}, []
-        for path, file in staged.items():
-            before[path] = file.base.read_at(0, file.base.size)
-            after[path] = file.read_at(0, file.size)
-            changes = file.changes()
-            edits.append(FileEdit(path, changes, file.original_size, file.size, (watched or {}).get(path, ())))
-        return cls(before, tuple(edits), after, keep)
+    run: Callable[[SimulatedFileSystem], object]
+    check: Callable[[Files, str], None]
 
     def __repr__(self) -> str:
-        edits = [
-            (
-                edit.path,
-                edit.old_size,
-                edit.new_size,
-                [(c.offset, len(c.before), len(c.after), c.phase.name) for c in edit.changes],
-            )
-            for edit in self.edits
-        ]
-        return f"Change({edits}, keep={self.keep})"
+        return f"Change({ {path: (len(data), len(self.after[path])) for path, data in self.before.items()} })"
 
-    def files(self) -> Files:
-        """The files before the change."""
-        return {path: File(content, 5) for path, content in self.before.items()}
-
-    def run(
-        self, system: SimulatedFileSystem, verify: Callable[[Iterable[OpenFile]], None] | None = None
-    ) -> str | None:
-        transaction = Transaction(self.edits, {"summary": "t"}, change_id=UUID(int=7), system=system, verify=verify)
-        return transaction.run(keep=self.keep)
-
-    def applied(self) -> Files:
-        """The files after the change, with the journal that is kept."""
-        system = SimulatedFileSystem(self.files())
+    def calls(self) -> list[Call]:
+        """The calls that a run makes when nothing goes wrong."""
+        system = SimulatedFileSystem(self.start)
         self.run(system)
-        return system.after_power_cut(())
+        return system.calls
+
+    def done(self) -> Files:
+        """What is there after a run."""
+        system = SimulatedFileSystem(self.start)
+        self.run(system)
+        return settled(system)
 
 
-def content(files: Files, change: Change) -> dict[str, bytes]:
-    return {path: files[path].content for path in change.before}
+def change_of(
+    staged: dict[str, StagedFile],
+    *,
+    keep: bool = True,
+    start: Files | None = None,
+    watched: dict[str, tuple[tuple[int, int], ...]] | None = None,
+) -> Change:
+    """Return the change that writes what is staged; the disk is the first file.
+
+    Args:
+        staged: Overlays by path.
+        keep: Whether the change can be taken back afterwards.
+        start: What is there at first; just the files when None.
+        watched: Ranges of each file that must stay.
+    """
+    before, after, edits = {}, {}, []
+    for path, file in staged.items():
+        before[path] = file.base.read_at(0, file.base.size)
+        after[path] = file.read_at(0, file.size)
+        edits.append(FileEdit(path, file.changes(), file.original_size, file.size, (watched or {}).get(path, ())))
+    first = {path: File(content, 5) for path, content in before.items()} if start is None else start
+    earlier = len(kept(first))
+
+    def run(system: SimulatedFileSystem) -> object:
+        transaction = Transaction(edits, {"summary": "t"}, change_id=UUID(int=7), system=system)
+        return transaction.run(keep=keep)
+
+    def check(files: Files, where: str) -> None:
+        if where == "before":
+            assert len(kept(files)) == earlier
+        elif keep:
+            assert len(kept(files)) == earlier + 1
+            assert content(undone(files), before) == before
+
+    return Change(first, before, after, run, check)
+
+
+def undo_of(change: Change) -> Change:
+    """Return the change that takes a change back which has been made."""
+    start = change.done()
+
+    def run(system: SimulatedFileSystem) -> object:
+        return undo(DISK, system=system)
+
+    def check(files: Files, where: str) -> None:
+        journals = kept(files)
+        if where == "before":
+            assert len(journals) == len(kept(start))
+            files = undone(files)
+            assert content(files, change.before) == change.before
+        assert len(kept(files)) == len(kept(start)) - 1
+        for path in kept(files):
+            assert files[path].content
+
+    return Change(start, change.after, change.before, run, check)
+
+
+def chooser(seed: int) -> random.Random:
+    """Return a source of choices, the same for the same seed."""
+    return random.Random(seed)  # noqa: S311 - it chooses test cases
+
+
+def content(files: Files, like: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the content of the files that are in ``like``."""
+    return {path: files[path].content for path in like}
+
+
+def kept(files: Files) -> list[str]:
+    """Return the journals that are kept to take changes back."""
+    return undo_paths(DISK, SimulatedFileSystem(files).names)
+
+
+def undone(files: Files) -> Files:
+    """Take the newest change back."""
+    system = SimulatedFileSystem(files)
+    undo(DISK, system=system)
+    return settled(system)
+
+
+def recovered(files: Files) -> Files:
+    """Recover."""
+    system = SimulatedFileSystem(files)
+    recover(DISK, system=system)
+    return settled(system)
 
 
 def side(files: Files, change: Change) -> str:
     """Say on which side of the change the files are; fail when they are on none."""
-    found = content(files, change)
+    found = content(files, change.before)
     if found == change.before:
         return "before"
     assert found == change.after, "a third state"
     return "after"
 
 
+def pending(files: Files) -> object:
+    """Return the journal through which readers look, None when they need none."""
+    file = files.get(journal_path(DISK))
+    journal = parse_journal(file.content, Location("journal")) if file else None
+    return journal if journal is not None and journal.state is not JournalState.COMMITTED else None
+
+
 def check_readers(files: Files, change: Change) -> None:
     """Check that a reader sees old or new: through a pending journal the old state, else what is there."""
-    journal_file = files.get(journal_path(DISK))
-    journal = parse_journal(journal_file.content, Location("journal")) if journal_file else None
-    if journal is None or journal.state is JournalState.COMMITTED:
+    journal = pending(files)
+    if journal is None:
         side(files, change)
         return
-    for number, path in enumerate(change.before):
-        view = OldStateView(BytesSource(files[path].content), journal, number)
-        assert view.size == len(change.before[path])
-        assert view.read_at(0, view.size) == change.before[path]
+    for number, (path, old) in enumerate(change.before.items()):
+        view = OldStateView(BytesSource(files[path].content), journal, number)  # type: ignore[arg-type]
+        assert view.size == len(old)
+        assert view.read_at(0, view.size) == old
 
 
 def settled(system: SimulatedFileSystem) -> Files:
@@ -123,14 +183,14 @@ def settled(system: SimulatedFileSystem) -> Files:
     return files
 
 
-def check_recovery(files: Files, change: Change, choose: random.Random, *, interrupted: int = 0) -> str:
+def check_recovery(files: Files, change: Change, choose: random.Random, *, nested: int = 0) -> str:
     """Recover, interrupting that at every call as well when asked to; return the side that it led to.
 
     Args:
         files: What a crash left.
         change: The change that was interrupted.
         choose: Source of random choices.
-        interrupted: How many states are looked at for each interruption; 0 for no interruptions.
+        nested: How many states are looked at for each interruption of recovery; 0 for no interruptions.
     """
     check_readers(files, change)
     system = SimulatedFileSystem(files)
@@ -139,50 +199,35 @@ def check_recovery(files: Files, change: Change, choose: random.Random, *, inter
     done = settled(system)
     assert journal_path(DISK) not in done
     where = side(done, change)
-    if result.action is RecoveryAction.ROLLED_BACK:
-        assert where == "before"
-    if interrupted:
+    assert where == "before" or result.action is not RecoveryAction.ROLLED_BACK
+    change.check(done, where)
+    if nested:
         for number in range(calls):
             system = SimulatedFileSystem(files, at(number))
             with pytest.raises(PowerCut):
                 recover(DISK, system=system)
-            for left in system.power_cuts(choose, exhaustive=2, samples=interrupted):
+            for left in system.power_cuts(choose, exhaustive=2, samples=nested):
                 again = check_recovery(left, change, choose)
                 assert again == where or result.action is not RecoveryAction.ROLLED_BACK
     return where
 
 
-def check_undo(files: Files, change: Change) -> None:
-    """Take a committed change back."""
-    system = SimulatedFileSystem(files, time=5000)
-    undo(DISK, system=system)
-    done = settled(system)
-    assert content(done, change) == change.before
-    assert set(done) == set(change.before)
-
-
-def check_power_cuts(change: Change, choose: random.Random, *, samples: int = 8, nested: int = 0) -> None:
-    """Cut the power before every call, with every choice of what had arrived by then."""
-    system = SimulatedFileSystem(change.files())
-    change.run(system)
-    total = len(system.calls)
-    done = settled(system)
+def check_power_cuts(change: Change, choose: random.Random, *, samples: int = 8, nested: int = 0) -> int:
+    """Cut the power before every call, with every choice of what had arrived by then; return how many states."""
+    done = change.done()
     assert side(done, change) == "after"
+    change.check(done, "after")
+    states = 0
     sides = set()
-    for number in range(total):
-        system = SimulatedFileSystem(change.files(), at(number))
+    for number in range(len(change.calls())):
+        system = SimulatedFileSystem(change.start, at(number))
         with pytest.raises(PowerCut):
             change.run(system)
         for left in system.power_cuts(choose, samples=samples):
-            where = check_recovery(left, change, choose, interrupted=nested)
-            sides.add(where)
-            if where == "after" and change.keep:
-                system_again = SimulatedFileSystem(left)
-                recover(DISK, system=system_again)
-                check_undo(settled(system_again), change)
-    assert sides == {"before", "after"} or change.before == change.after
-    if change.keep:
-        check_undo(done, change)
+            sides.add(check_recovery(left, change, choose, nested=nested))
+            states += 1
+    assert sides == {"before", "after"}
+    return states
 
 
 def check_failures(change: Change, fault: Fault, choose: random.Random, *, keep_flushed: bool = False) -> str:
@@ -191,39 +236,41 @@ def check_failures(change: Change, fault: Fault, choose: random.Random, *, keep_
     The program must end with an error of ours, never a bare one; with the files as before, or with a journal from
     which they become so - without a restart, and after a power cut as well.
     """
-    keep = (
-        (lambda count: range(count))
-        if keep_flushed
-        else (lambda count: [n for n in range(count) if choose.random() < 0.5])
-    )
-    system = SimulatedFileSystem(change.files(), fault, keep_of_failed_flush=keep)
+
+    def keep(count: int) -> Iterable[int]:
+        return range(count) if keep_flushed else [number for number in range(count) if choose.random() < 0.5]
+
+    system = SimulatedFileSystem(change.start, fault, keep_of_failed_flush=keep)
     outcome = "done"
     try:
         change.run(system)
     except VDiskError as exc:
-        outcome = type(exc).__name__
-        assert exc.hint
+        outcome = type(exc).__name__ if exc.hint else f"{exc} has no hint"
     assert system.open_files == 0
     if outcome == "done":
         assert side(system.files(), change) == "after"
-    elif outcome not in {"RollbackFailedError", "JournalPendingError"}:
+    elif outcome != "RollbackFailedError":
         assert side(system.files(), change) == "before"
         assert journal_path(DISK) not in system.files()
     for left in system.power_cuts(choose, exhaustive=3, samples=6):
         check_recovery(left, change, choose)
-    # The same without a restart: the share is back, the program is started again.
+    # The same without a restart of the machine: the share is back, the program is started again.
     system.heal()
     recover(DISK, system=system)
-    side(settled(system), change)
+    files = settled(system)
+    change.check(files, side(files, change))
     return outcome
 
 
-def list_of_undo(files: Files) -> list[str]:
+def check_refusal(files: Files, take_back: Callable[[str], object]) -> None:
+    """Check that taking back is refused, and that nothing is touched by the attempt."""
     system = SimulatedFileSystem(files)
-    return undo_paths(DISK, system.names)
+    with pytest.raises(ChangedSinceError) as caught:
+        take_back_on(system, take_back)
+    assert caught.value.hint
+    assert system.calls == []
+    assert system.files() == files
 
 
-__all__ = [
-    "DISK", "SIDE_CAR", "Change", "Files", "check_failures", "check_power_cuts", "check_readers", "check_recovery",
-    "check_undo", "content", "list_of_undo", "never", "settled", "side",
-]  # fmt: skip
+def take_back_on(system: SimulatedFileSystem, take_back: Callable[..., object]) -> None:
+    take_back(DISK, system=system)

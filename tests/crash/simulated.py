@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,10 +46,10 @@ class Call(NamedTuple):
 
 
 Fault = Callable[[Call], BaseException | None]
-"""Returns what happens instead of a call; ``PowerCut`` and ``Vanished`` go on for ever."""
+"""Returns what happens instead of a call; ``PowerCut`` and ``VanishedError`` go on for ever."""
 
 
-class Vanished(OSError):
+class VanishedError(OSError):
     """The share went away: this call and all later ones fail, until it is there again."""
 
     def __init__(self) -> None:
@@ -102,9 +102,9 @@ class _Node:
         self.pending.clear()
 
     def fail_flush(self, keep: Callable[[int], Iterable[int]]) -> None:
-        """Bring some of the pieces to the disk, the others never."""
+        """Bring some of the data to the disk, the rest never; lengths are metadata, which is tried again."""
         self.durable[:] = self.after_power_cut(keep(len(self.pending))).content
-        self.pending.clear()
+        self.pending = [piece for piece in self.pending if piece.size is not None]
 
     def after_power_cut(self, arrived: Iterable[int]) -> File:
         content = bytearray(self.durable)
@@ -202,7 +202,7 @@ class SimulatedFileSystem:
     Args:
         files: What is on the disk at first.
         fault: What goes wrong.
-        time: The clock at first; each change moves it on.
+        time: The clock at first, later than every file's when None; each change moves it on.
         keep_of_failed_flush: Chooses which of a number of pieces arrive although their flush fails.
     """
 
@@ -211,7 +211,7 @@ class SimulatedFileSystem:
         files: dict[str, File],
         fault: Fault = never,
         *,
-        time: int = 1000,
+        time: int | None = None,
         keep_of_failed_flush: Callable[[int], Iterable[int]] = lambda _count: (),
         free: int | None = None,
     ) -> None:
@@ -222,7 +222,7 @@ class SimulatedFileSystem:
         self._free = free
         self._ending: type[BaseException] | None = None
         self.keep_of_failed_flush = keep_of_failed_flush
-        self.time = time
+        self.time = max((file.time for file in files.values()), default=0) + 100 if time is None else time
         self.calls: list[Call] = []
         self.open_files = 0
 
@@ -263,7 +263,7 @@ class SimulatedFileSystem:
 
     def names(self, folder: str) -> list[str]:
         self._raise("names", folder, counted=False)
-        return [os.path.basename(path) for path in self._nodes if (os.path.dirname(path) or ".") == folder]
+        return [posixpath.basename(path) for path in self._nodes if (posixpath.dirname(path) or ".") == folder]
 
     def stamp(self, path: str) -> tuple[int, int]:
         self._raise("stamp", path, counted=False)
@@ -306,8 +306,8 @@ class SimulatedFileSystem:
         if isinstance(error, PowerCut):
             self._ending = PowerCut
             raise error
-        if isinstance(error, Vanished):
-            self._ending = Vanished
+        if isinstance(error, VanishedError):
+            self._ending = VanishedError
         return error
 
     def _raise(self, name: str, path: str, *, counted: bool = True) -> None:
@@ -385,7 +385,7 @@ class SimulatedFileSystem:
         yield self.after_power_cut(())
         yield self.after_power_cut(range(count))
         # Torn: everything up to some piece arrived, as when writes are done in order.
-        for end in {choose.randrange(1, count) for _ in range(samples // 2)}:
+        for end in {choose.randrange(count) for _ in range(samples // 2)}:
             yield self.after_power_cut(range(end))
         for _ in range(samples - samples // 2):
             share = choose.random()

@@ -1,9 +1,8 @@
-"""Changes of any two files, interrupted everywhere."""
+"""Changes of any two files, and taking them back, interrupted everywhere."""
 
 from __future__ import annotations
 
 import errno
-import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,15 +10,39 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.build.vhd import noise
-from tests.crash.matrix import DISK, SIDE_CAR, Change, check_failures, check_power_cuts
-from tests.crash.simulated import Call, SimulatedFileSystem, Vanished, at
+from tests.crash.matrix import (
+    DISK,
+    SIDE_CAR,
+    Change,
+    Files,
+    change_of,
+    check_failures,
+    check_power_cuts,
+    check_recovery,
+    check_refusal,
+    chooser,
+    content,
+    kept,
+    pending,
+    recovered,
+    settled,
+    undo_of,
+    undone,
+)
+from tests.crash.simulated import Call, File, PowerCut, SimulatedFileSystem, VanishedError, at
+from vdiskkit.errors import InUseError, JournalPendingError, PatchError, SourceError, VDiskError
 from vdiskkit.io import BytesSource
+from vdiskkit.journal import Journal, journal_path, parse_journal
+from vdiskkit.location import Location
+from vdiskkit.patch.history import recover, undo
 from vdiskkit.patch.staging import Phase, StagedFile
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 Write = tuple[int, bytes, Phase]
+WATCHED = (2048, 512)
 
 
 def staged(content: bytes, writes: list[Write], grow: int = 0) -> StagedFile:
@@ -30,16 +53,16 @@ def staged(content: bytes, writes: list[Write], grow: int = 0) -> StagedFile:
     return file
 
 
-def pair() -> Change:
+def pair(*, keep: bool = True) -> Change:
     """Both files change, the disk grows, every phase has something."""
     disk = staged(
         noise(4096, 1),
         [(4608, noise(512, 2), Phase.GROW), (4096, noise(300, 3), Phase.DATA), (1024, b"claim", Phase.CLAIM),
-         (100, noise(1500, 4), Phase.LINK), (3000, bytes(600), Phase.RELEASE)],
+         (100, noise(1000, 4), Phase.LINK), (3000, bytes(600), Phase.RELEASE)],
         grow=1024,
     )  # fmt: skip
     side_car = staged(noise(700, 5), [(477, b"x", Phase.LINK), (690, b"y", Phase.LINK)])
-    return Change.of({DISK: disk, SIDE_CAR: side_car}, watched={DISK: ((2048, 512),)})
+    return change_of({DISK: disk, SIDE_CAR: side_car}, keep=keep, watched={DISK: (WATCHED,)})
 
 
 @st.composite
@@ -56,26 +79,31 @@ def changes(draw: st.DrawFn) -> Change:
             data = draw(st.sampled_from([bytes(length), noise(length, 100 + seed)]))
             writes.append((offset, data, draw(st.sampled_from(Phase))))
         files[path] = staged(old, writes, grow)
-    change = Change.of(files, keep=draw(st.booleans()))
+    change = change_of(files, keep=draw(st.booleans()))
     assume(change.before != change.after)
     return change
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_power_cuts_of_a_change_and_of_its_recovery(keep: bool) -> None:
-    check_power_cuts(pair()._replace(keep=keep), random.Random(1), samples=6, nested=3)
+    assert check_power_cuts(pair(keep=keep), chooser(1), samples=6, nested=2) > 50
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_power_cuts_of_an_undo_and_of_its_recovery() -> None:
+    assert check_power_cuts(undo_of(pair()), chooser(2), samples=6, nested=2) > 50
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes(), st.randoms(use_true_random=False))
 def test_power_cuts_of_any_change(change: Change, choose: random.Random) -> None:
-    check_power_cuts(change, choose, samples=4)
+    check_power_cuts(change, choose, samples=4, nested=1)
 
 
-def calls_of(change: Change) -> list[Call]:
-    system = SimulatedFileSystem(change.files())
-    change.run(system)
-    return system.calls
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes(), st.randoms(use_true_random=False))
+def test_power_cuts_of_any_undo(change: Change, choose: random.Random) -> None:
+    assume(kept(change.done()))
+    check_power_cuts(undo_of(change), choose, samples=4, nested=1)
 
 
 def io_error() -> OSError:
@@ -86,15 +114,267 @@ def full() -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("make", [io_error, full, Vanished, KeyboardInterrupt])
-def test_every_call_may_fail(make: Callable[[], BaseException]) -> None:
-    change = pair()
-    for call in calls_of(change):
-        for seed in range(4):
-            choose = random.Random(seed)
-            if make is KeyboardInterrupt:
-                with pytest.raises(KeyboardInterrupt):
-                    check_failures(change, at(call.number, make), choose)
-                continue
-            outcome = check_failures(change, at(call.number, make), choose, keep_flushed=seed == 0)
+@pytest.mark.parametrize("make", [io_error, full, VanishedError])
+@pytest.mark.parametrize("build", [pair, lambda: undo_of(pair())], ids=["change", "undo"])
+def test_every_call_may_fail(build: Callable[[], Change], make: Callable[[], BaseException]) -> None:
+    change = build()
+    for call in change.calls():
+        for seed in range(3):
+            outcome = check_failures(change, at(call.number, make), chooser(seed), keep_flushed=seed == 0)
             assert outcome in {"PatchError", "RollbackFailedError"}
+            if make is not VanishedError and call.name in {"write", "resize"} and call.path != journal_path(DISK):
+                assert outcome == "PatchError"
+
+
+def test_every_flush_may_fail_from_some_time_on() -> None:
+    change = pair()
+    last = max(call.number for call in change.calls() if call.name == "flush")
+    for first in change.calls():
+
+        def fault(call: Call, first: int = first.number) -> BaseException | None:
+            return io_error() if call.number >= first and call.name == "flush" else None
+
+        for seed in range(3):
+            outcome = check_failures(change, fault, chooser(seed))
+            assert outcome in {"PatchError", "RollbackFailedError"} or first.number > last
+
+
+def test_the_disk_may_be_full_from_some_time_on() -> None:
+    """What is there can be written over, so the old state comes back without new space."""
+    change = pair()
+    for first in change.calls():
+
+        def fault(call: Call, first: int = first.number) -> BaseException | None:
+            return full() if call.number >= first and call.grows else None
+
+        assert check_failures(change, fault, chooser(1)) in {"PatchError", "done"}
+
+
+def test_an_interrupted_program_leaves_the_files_as_they_were() -> None:
+    change = pair()
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number, KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            change.run(system)
+        assert system.open_files == 0
+        system.heal()
+        recover(DISK, system=system)
+        files = settled(system)
+        assert content(files, change.before) in (change.before, change.after)
+
+
+def test_too_little_space_is_found_before_anything_is_written() -> None:
+    change = pair()
+    system = SimulatedFileSystem(change.start, free=60_000)
+    with pytest.raises(PatchError, match="not enough free space") as caught:
+        change.run(system)
+    assert "nothing was changed" in str(caught.value)
+    assert system.calls == []
+
+
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_done(error: int) -> None:
+    change = pair()
+    assert change.calls()[0].name == "create"
+    system = SimulatedFileSystem(change.start, at(0, lambda: OSError(error, "no")))
+    with pytest.raises(PatchError, match="nothing was changed"):
+        change.run(system)
+    assert system.files() == change.start
+
+
+def test_a_file_that_cannot_be_opened_is_told_and_nothing_done() -> None:
+    change = pair()
+    for missing in change.before:
+        start = {path: file for path, file in change.start.items() if path != missing}
+        system = SimulatedFileSystem(start)
+        with pytest.raises(SourceError):
+            change.run(system)
+        assert (system.calls, system.open_files) == ([], 0)
+
+
+def test_a_file_that_somebody_else_writes_is_told_and_nothing_done() -> None:
+    change = pair()
+    for path in change.before:
+        system = SimulatedFileSystem(change.start)
+        system.open(path)
+        with pytest.raises(InUseError):
+            change.run(system)
+        assert (system.calls, system.open_files) == ([], 1)
+
+
+def interrupted(change: Change) -> list[Files]:
+    """States in which a change is pending, from the first write to the last."""
+    states = []
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        left = system.files()
+        if pending(left) is not None:
+            states.append(left)
+    return states
+
+
+def changed(files: Files, path: str, data: bytes, *, time: bool = True) -> Files:
+    return {**files, path: File(data, files[path].time + (1 if time else 0))}
+
+
+def places(journal: Journal) -> list[tuple[str, int]]:
+    """A byte of every sector that the change writes and of what it watches."""
+    found = []
+    for record in journal.records:
+        end = record.offset + max(len(record.before), record.length)
+        found += [((DISK, SIDE_CAR)[record.file], at + 3) for at in range(record.offset, end, 512)]
+    return [*found, (DISK, WATCHED[0] + 100)]
+
+
+def test_recovery_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
+    change = pair()
+    states = interrupted(change)
+    assert len(states) > 10
+    for files in states:
+        journal = pending(files)
+        assert isinstance(journal, Journal)
+        for path, offset in places(journal):
+            data = bytearray(files[path].content)
+            if offset < len(data):
+                data[offset] ^= 0x55
+                check_refusal(changed(files, path, bytes(data)), recover)
+        for path in change.before:
+            longer = max(len(change.before[path]), len(change.after[path])) + 512
+            check_refusal(changed(files, path, files[path].content.ljust(longer, b"\0")), recover)
+            shorter = min(len(change.before[path]), len(change.after[path])) - 1
+            check_refusal(changed(files, path, files[path].content[:shorter]), recover)
+
+
+def test_undo_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
+    change = pair()
+    files = change.done()
+    journal = parse_journal(files[kept(files)[0]].content, Location("x"))
+    assert journal is not None
+    for path, offset in places(journal):
+        data = bytearray(files[path].content)
+        data[offset] ^= 0x55
+        for time in (False, True):
+            check_refusal(changed(files, path, bytes(data), time=time), undo)
+    for path in change.before:
+        check_refusal(changed(files, path, files[path].content), undo)
+        for data in (files[path].content + bytes(512), files[path].content[:-1]):
+            check_refusal(changed(files, path, data, time=False), undo)
+
+
+def three(last_fault: BaseException | None = None) -> tuple[list[dict[str, bytes]], Files, Change]:
+    """Two changes that are made, and a third."""
+    contents = [{DISK: noise(3000, 1), SIDE_CAR: noise(600, 2)}]
+    files: Files = {path: File(data, 5) for path, data in contents[0].items()}
+    change = None
+    for number in range(3):
+        old = contents[-1]
+        disk = staged(old[DISK], [(number * 700, noise(600, 10 + number), Phase.LINK)], grow=number * 300)
+        overlays = {DISK: disk}
+        if number != 1:
+            overlays[SIDE_CAR] = staged(old[SIDE_CAR], [(number * 5, b"abc", Phase.DATA)])
+        change = change_of(overlays, start=files)
+        contents.append({**old, **change.after})
+        if number < 2:
+            files = change.done()
+    assert change is not None
+    return contents, files, change
+
+
+def check_all_undone(files: Files, contents: list[dict[str, bytes]]) -> None:
+    for state in reversed(contents):
+        files = undone(files)
+        assert content(files, state) == state
+    assert set(files) == {DISK, SIDE_CAR}
+
+
+def test_earlier_changes_can_be_taken_back_after_a_later_one_was_rolled_back() -> None:
+    contents, _files, change = three()
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        for left in system.power_cuts(chooser(call.number), exhaustive=1, samples=4):
+            done = recovered(left)
+            where = content(done, contents[0])
+            check_all_undone(done, contents[:2] if where == contents[2] else contents[:3])
+            # Recovery is interrupted and done again: the times change twice.
+            again = SimulatedFileSystem(left)
+            recover(DISK, system=again)
+            for inner in again.calls:
+                system = SimulatedFileSystem(left, at(inner.number))
+                with pytest.raises(PowerCut):
+                    recover(DISK, system=system)
+                for rest in system.power_cuts(chooser(inner.number), exhaustive=0, samples=2):
+                    twice = recovered(rest)
+                    where = content(twice, contents[0])
+                    check_all_undone(twice, contents[:2] if where == contents[2] else contents[:3])
+
+
+def test_earlier_changes_can_be_taken_back_after_a_later_one_failed() -> None:
+    contents, _files, change = three()
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number, io_error))
+        with pytest.raises(VDiskError):
+            change.run(system)
+        system.heal()
+        recover(DISK, system=system)
+        files = settled(system)
+        check_all_undone(files, contents[:2] if content(files, contents[0]) == contents[2] else contents[:3])
+
+
+def test_earlier_changes_can_be_taken_back_after_an_undo_was_interrupted() -> None:
+    contents, _files, change = three()
+    taken_back = undo_of(change)
+    for call in taken_back.calls():
+        system = SimulatedFileSystem(taken_back.start, at(call.number))
+        with pytest.raises(PowerCut):
+            taken_back.run(system)
+        for left in system.power_cuts(chooser(call.number), exhaustive=1, samples=4):
+            done = recovered(left)
+            check_all_undone(done, contents[:2] if content(done, contents[0]) == contents[2] else contents[:3])
+
+
+def test_nothing_new_begins_while_a_change_is_pending() -> None:
+    change = pair()
+    for files in interrupted(change):
+        system = SimulatedFileSystem(files)
+        with pytest.raises(JournalPendingError):
+            change.run(system)
+        assert system.calls == []
+
+
+def test_a_change_that_had_not_begun_never_blocks() -> None:
+    """A journal that was not armed says nothing about the disk, whatever happened to it since."""
+    change = pair()
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        for left in system.power_cuts(chooser(call.number), samples=20):
+            if journal_path(DISK) in left and pending(left) is None and content(left, change.before) == change.before:
+                used = changed(left, DISK, noise(9000, 8))
+                assert recovered(used)[DISK].content == noise(9000, 8)
+
+
+def test_recovery_forward_finishes_what_was_all_written() -> None:
+    change = pair()
+    finished = 0
+    for files in interrupted(change):
+        system = SimulatedFileSystem(files)
+        if content(files, change.after) != change.after:
+            check_refusal(files, lambda disk, *, system: recover(disk, forward=True, system=system))
+            continue
+        recover(DISK, forward=True, system=system)
+        done = settled(system)
+        assert content(done, change.after) == change.after
+        assert content(undone(done), change.before) == change.before
+        finished += 1
+        for call in system.calls:
+            again = SimulatedFileSystem(files, at(call.number))
+            with pytest.raises(PowerCut):
+                recover(DISK, forward=True, system=again)
+            for left in again.power_cuts(chooser(call.number), samples=4):
+                check_recovery(left, change, chooser(0))
+    assert finished

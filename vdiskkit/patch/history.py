@@ -265,11 +265,11 @@ def _settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None
     if undone is None:
         return
     journal = load_journal(undone, system)
-    if journal is not None and kept.index(undone):
+    if journal is not None:
         # The files are as before the change that was taken back, save for their times.
         old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in journal.files}
         new = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
-        restamp(kept[kept.index(undone) - 1], old, new, system)
+        restamp(kept[: kept.index(undone)], old, new, system)
     remove_journal(undone, system)
 
 

@@ -6,7 +6,6 @@ the same. So when a later change is taken back, which writes to the files too, t
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError
@@ -18,7 +17,7 @@ from vdiskkit.location import Location
 from vdiskkit.patch.files import closed_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vdiskkit.patch.files import FileSystem
 
@@ -65,46 +64,49 @@ def discard_journal(path: str, system: FileSystem) -> None:
 
 
 def restamp(
-    path: str, old: Mapping[str, Stamp], new: Mapping[str, Stamp], system: FileSystem, *, cause: int = 0
+    journals: Iterable[str], old: Mapping[str, Stamp], new: Mapping[str, Stamp], system: FileSystem, *, cause: int = 0
 ) -> None:
-    """Tell a kept journal the new stamps of the files whose old stamps it has.
+    """Tell kept journals the new stamps of files: of each file the newest journal that concerns it.
 
     Args:
-        path: The journal.
-        old: Stamps that files had, by name.
+        journals: The journals, the oldest first.
+        old: Stamps that the files had, by name. Where a journal has another one, the file was used in between.
         new: Stamps that they have now.
         system: Where the files lie.
         cause: Stands for the change that was rolled back. A rollback that was interrupted and is done again finds
             the stamps changed by its first run, but knows them by this.
 
     Raises:
-        SourceError: It cannot be opened.
-        OSError: It cannot be read or written.
+        SourceError: A journal cannot be opened.
+        OSError: A journal cannot be read or written.
     """
-    journal = None
-    # A journal that cannot be understood takes nothing back any more; its times do not matter.
-    with contextlib.suppress(FormatError):
-        journal = load_journal(path, system)
-    if journal is None or journal.state is not JournalState.COMMITTED:
-        return
-    ours = cause and journal.cause == cause
-    stamps = tuple(
-        new[entry.name] if entry.name in new and (ours or old.get(entry.name) == stamp) else stamp
-        for entry, stamp in zip(journal.files, journal.stamps, strict=False)
-    )
-    if stamps != journal.stamps:
-        write_state(path, build_state(JournalState.COMMITTED, stamps, cause), system)
+    left = set(new)
+    for path in reversed(list(journals)):
+        if not left:
+            return
+        try:
+            journal = load_journal(path, system)
+        except FormatError:
+            continue  # what cannot be understood takes nothing back any more
+        if journal is None or journal.state is not JournalState.COMMITTED:
+            continue
+        ours = bool(cause) and journal.cause == cause
+        stamps = tuple(
+            new[entry.name] if entry.name in left and (ours or old.get(entry.name) == stamp) else stamp
+            for entry, stamp in zip(journal.files, journal.stamps, strict=False)
+        )
+        if stamps != journal.stamps:
+            write_state(path, build_state(JournalState.COMMITTED, stamps, cause), system)
+        left -= {entry.name for entry in journal.files}
 
 
 def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence[str], system: FileSystem) -> None:
-    """Tell the newest kept journal that rolling back a later change has given the files new times.
+    """Tell the kept journals that rolling back a later change has given the files new times.
 
     Raises:
         SourceError: A file cannot be opened.
         OSError: A file cannot be read or written.
     """
-    kept = undo_paths(disk_path, system.names)
-    if kept:
-        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
-        new = {entry.name: Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
-        restamp(kept[-1], old, new, system, cause=cause_of(rolled_back.id))
+    old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
+    new = {entry.name: Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
+    restamp(undo_paths(disk_path, system.names), old, new, system, cause=cause_of(rolled_back.id))

@@ -40,9 +40,11 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
     # The newest writes are taken back first: the reverse of an order in which each prefix was harmless.
     for record in reversed(journal.records):
         if record.before:
-            files[record.file].write_at(record.offset, record.before)
+            files[record.file].write_at(record.offset, _whole_sectors(record))
     for entry, file in zip(journal.files, files, strict=True):
         if file.size() != entry.old_size:
+            # A sector that is cut in two could not be told to be a new one any more, were it cut before it is old.
+            file.flush()
             file.resize(entry.old_size)
         file.flush()
     for record in journal.records:
@@ -50,6 +52,15 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
             raise VerifyFailedError(
                 "what was read back is not the old state", location=_at(paths, record.file, record.offset)
             )
+
+
+def _whole_sectors(record: Record) -> bytes:
+    """Return the old bytes; a sector that the old file ended in is filled up as far as the new file reaches.
+
+    Else a half of it would be old and the other new for a while, and nobody could tell that from a foreign one.
+    """
+    end = min(-(-len(record.before) // SECTOR) * SECTOR, record.length)
+    return record.before.ljust(end, b"\0")
 
 
 def write_again(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str]) -> None:  # noqa: ARG001 - as roll_back
@@ -123,18 +134,18 @@ def _check_record(record: Record, file: OpenFile, paths: Sequence[str]) -> None:
     data = file.read_at(record.offset, length)
     for index, at in enumerate(range(0, length, SECTOR)):
         before, present = record.before[at : at + SECTOR], data[at : at + SECTOR]
-        # Where the file is shorter than this record, it is on its way between the two lengths.
+        if _is_old(present, before):
+            continue
+        # Where the file shrinks, old bytes stand behind the new ones until it is cut, and zeros while it grows again.
         new_length = min(max(record.length - at, 0), SECTOR)
-        if not _is_old(present, before):
-            new = present[:new_length]
-            if len(new) < new_length or not new or digest(new) != record.after[index]:
-                raise _changed(paths, record.file, record.offset + at)
-            if not _is_old(present[new_length:], before[new_length:]) and any(present[new_length:]):
-                raise _changed(paths, record.file, record.offset + at)
+        new, rest = present[:new_length], present[new_length:]
+        is_new = not new_length or (len(new) == new_length and digest(new) == record.after[index])
+        if not is_new or (any(rest) and not _is_old(rest, before[new_length:])):
+            raise _changed(paths, record.file, record.offset + at)
 
 
 def _is_old(present: bytes, old: bytes) -> bool:
-    """Whether the bytes are the old ones, and zeros where there was nothing before: a new part is born so."""
+    """Whether the bytes are the old ones, as far as the file reaches, and zeros where there was nothing before."""
     return present[: len(old)] == old[: len(present)] and not any(present[len(old) :])
 
 
