@@ -122,6 +122,7 @@ class _Check:
         self._source = _ReadOnly(source)
         self.problems: list[Problem] = []
         self.ready = False
+        self._known: set[Problem] = set()
         self._owned: list[tuple[int, int, int]] = []
         self._names: dict[tuple[int, bytes], int] = {}  # (file reference, parent and name) -> record
         self._entries: dict[tuple[int, bytes], int] = {}  # the same from the indexes -> directory
@@ -145,8 +146,10 @@ class _Check:
             self.add("damaged", fault.message, fault.location or where)
 
     def add(self, code: str, message: str, where: Location | None) -> None:
-        if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(Problem(code, message, where))
+        problem = Problem(code, message, where)
+        if len(self.problems) < _MAX_PROBLEMS and problem not in self._known:
+            self._known.add(problem)
+            self.problems.append(problem)
 
     # -- records ------------------------------------------------------------------------------------------------
 
