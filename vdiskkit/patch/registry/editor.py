@@ -37,7 +37,7 @@ from vdiskkit.patch.registry.records import (
 )
 from vdiskkit.patch.registry.security import add_references
 from vdiskkit.patch.registry.subkeys import SubkeyList
-from vdiskkit.patch.registry.tree import check_parent, collect_tree, free_tree, refuse_stand_in
+from vdiskkit.patch.registry.tree import collect_tree, free_tree, refuse_stand_in
 from vdiskkit.patch.registry.values import DATA_MAX, PLAIN_DATA_MAX, KeyValues
 from vdiskkit.patch.staging import Phase
 from vdiskkit.registry.value_types import type_name
@@ -308,7 +308,6 @@ class HiveEditor:
             if child is None:
                 check_new_keys(names[index:], len(chain))
                 return chain, names[index:]
-            check_parent(self._cells, child, chain[-1])
             chain.append(child)
             refuse_stand_in(self._cells, child, _path(chain))
         return chain, []

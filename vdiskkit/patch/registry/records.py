@@ -16,7 +16,7 @@ from vdiskkit.registry.upcase import code_units
 if TYPE_CHECKING:
     from vdiskkit.patch.registry.cells import CellStore
 
-__all__ = ["KeyRecord", "ValueRecord", "encode_name", "new_key", "new_value", "read_key", "read_value"]
+__all__ = ["KeyRecord", "ValueRecord", "check_parent", "encode_name", "new_key", "new_value", "read_key", "read_value"]
 
 U16 = struct.Struct("<H")
 U32 = struct.Struct("<I")
@@ -172,6 +172,20 @@ def read_value(cells: CellStore, offset: int) -> ValueRecord:
             location=cells.location(offset),
         )
     return ValueRecord(offset, kind, length, inline, data, flags, name)
+
+
+def check_parent(cells: CellStore, key: KeyRecord, parent: KeyRecord) -> None:
+    """Make sure that a key belongs to the key in whose list it was found.
+
+    Raises:
+        CorruptStructureError: It does not.
+    """
+    if key.parent != parent.offset:
+        raise CorruptStructureError(
+            f"the key {key.name!r} does not name the key above it as its parent",
+            location=cells.location(key.offset),
+            hint="the hive is damaged: let Windows repair it by loading it",
+        )
 
 
 def encode_name(name: str) -> tuple[bytes, bool]:

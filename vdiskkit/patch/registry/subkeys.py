@@ -28,7 +28,7 @@ from vdiskkit.patch.registry.leaves import (
     read_head,
     read_leaf,
 )
-from vdiskkit.patch.registry.records import NK_SUBKEY_COUNT, NK_SUBKEY_LIST, KeyRecord, put32, read_key
+from vdiskkit.patch.registry.records import NK_SUBKEY_COUNT, NK_SUBKEY_LIST, KeyRecord, check_parent, put32, read_key
 from vdiskkit.registry.cells import NO_CELL
 from vdiskkit.registry.upcase import sort_key
 
@@ -183,7 +183,9 @@ class SubkeyList:
         return leaf
 
     def _record(self, number: int, index: int) -> KeyRecord:
-        return read_key(self._cells, self._leaf(number).key_at(index), "a subkey")
+        record = read_key(self._cells, self._leaf(number).key_at(index), "a subkey")
+        check_parent(self._cells, record, self._key)
+        return record
 
     def _sort_key(self, number: int, index: int) -> bytes:
         return sort_key(self._record(number, index).name)
@@ -217,7 +219,9 @@ class SubkeyList:
             return
         previous = b""
         for offset in self.offsets():
-            current = sort_key(read_key(self._cells, offset, "a subkey").name)
+            record = read_key(self._cells, offset, "a subkey")
+            check_parent(self._cells, record, self._key)
+            current = sort_key(record.name)
             if current <= previous:
                 raise self._disorder()
             previous = current

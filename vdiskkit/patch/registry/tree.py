@@ -6,7 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
-from vdiskkit.patch.registry.records import FLAG_LINK, FLAG_NO_DELETE, FLAG_PREDEFINED, KeyRecord, read_key
+from vdiskkit.patch.registry.records import (
+    FLAG_LINK,
+    FLAG_NO_DELETE,
+    FLAG_PREDEFINED,
+    KeyRecord,
+    check_parent,
+    read_key,
+)
 from vdiskkit.patch.registry.security import drop_references
 from vdiskkit.patch.registry.values import KeyValues
 from vdiskkit.registry.cells import NO_CELL
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.registry.cells import CellStore
     from vdiskkit.patch.registry.subkeys import SubkeyList
 
-__all__ = ["check_parent", "collect_tree", "free_tree", "refuse_stand_in"]
+__all__ = ["collect_tree", "free_tree", "refuse_stand_in"]
 
 _TREE_MAX = 500_000
 
@@ -41,20 +48,6 @@ def refuse_stand_in(cells: CellStore, key: KeyRecord, shown: str) -> None:
         location=cells.location(key.offset),
         hint=hint,
     )
-
-
-def check_parent(cells: CellStore, key: KeyRecord, parent: KeyRecord) -> None:
-    """Make sure that a key belongs to the key in whose list it was found.
-
-    Raises:
-        CorruptStructureError: It does not.
-    """
-    if key.parent != parent.offset:
-        raise CorruptStructureError(
-            f"the key {key.name!r} does not name the key above it as its parent",
-            location=cells.location(key.offset),
-            hint="the hive is damaged: let Windows repair it by loading it",
-        )
 
 
 def collect_tree(
