@@ -91,6 +91,34 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def masters(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a scenario once for all tests; nobody writes there."""
+    made: dict[str, Path] = {}
+
+    def make_once(name: str) -> Path:
+        if name not in made:
+            from tests.build.scenario import make
+
+            made[name] = make(name, tmp_path_factory.mktemp("master"))
+        return made[name]
+
+    return make_once
+
+
+@pytest.fixture
+def store(masters: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Copy a scenario into a folder of its own, where it may be changed; returns its disk."""
+
+    def copy(name: str = "win10-private-mak") -> Path:
+        master = masters(name)
+        folder = tmp_path / name
+        shutil.copytree(master.parent, folder)
+        return folder / master.name
+
+    return copy
+
+
+@pytest.fixture(scope="session")
 def software(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bare SOFTWARE hive, taken out of a sample."""
     path = tmp_path_factory.mktemp("hive") / "SOFTWARE"

@@ -52,7 +52,8 @@ def command(session: Session, disk: str, forward: bool) -> int:
     if not dry_run:
         need_answer(session)
     session.silence_readers()
-    path = f"{disk}.vdiskkit-journal"
+    waiting = vdiskkit.pending_change(disk)
+    path = waiting.path if waiting is not None else ""
     result = recover_result(vdiskkit.recover(disk, forward=forward, force=force, dry_run=True), path, dry_run=True)
     output = None
     if not dry_run:

@@ -1,0 +1,124 @@
+"""Exit codes 4, 6 and 7 of changing commands, each met for real: files in use, no room, an interruption."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import command, environment
+from tests.cli.writing import DRY, SPP, TOKENS, YES, contents, interrupted, kept, validated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Outcome
+
+fcntl = pytest.importorskip("fcntl", reason="this system has other file locks")
+
+
+class TestExitCodes:
+    """Those of the table, each met for real; 6 and 7 by what the operating system does."""
+
+    def test_4_another_program_has_the_file(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = store()
+        before = contents(disk.parent)
+        with disk.open("r+b") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            outcome = run("kms-prep", disk, "--skip-rearm", "0", YES)
+        assert (outcome.code, outcome.out) == (4, "")
+        assert "another program holds the file open for writing" in outcome.err
+        assert contents(disk.parent) == before
+
+    def test_4_another_vdiskkit(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        from vdiskkit.patch.history import exclusive
+
+        disk = store()
+        with exclusive(str(disk)):
+            for args in (("kms-prep", disk, "--skip-rearm", "0"), ("undo", disk), ("recover", disk)):
+                outcome = run(*args, YES)
+                assert (outcome.code, outcome.out) == (4, "")
+                assert "another vdiskkit is changing this disk" in outcome.err
+        assert run("kms-prep", disk, "--skip-rearm", "0", YES).code == 0
+
+    def test_6_no_room_for_a_write_is_rolled_back(self, store: Callable[..., Path]) -> None:
+        disk = store("desk10")
+        before = contents(disk.parent)
+        # A limit on the size of files: the disk has to grow by a block, which the system then refuses.
+        limit = disk.stat().st_size // 1024 + 8
+        script = 'ulimit -f "$1"; shift; trap "" XFSZ; exec "$@"'
+        args = command("rm", disk, TOKENS, "--yes", "--force", "standard-mode")
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", str(limit), *args],
+            env=environment(),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 6, done.stderr
+        assert done.stdout == b""
+        assert b"error: the change failed and was rolled back: " in done.stderr
+        assert b"the files are as they were before" in done.stderr
+        assert contents(disk.parent) == before
+
+    def test_7_an_interrupted_change_waits(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = interrupted(store(), run)
+        before = contents(disk.parent)
+        outcomes = [
+            run("kms-prep", disk, "--skip-rearm", "1", YES),
+            run("kms-prep", disk, "--skip-rearm", "1", DRY),
+            run("pvp", "set", disk, "author=me", YES),
+            run("undo", disk, YES),
+        ]
+        for outcome in outcomes:
+            assert (outcome.code, outcome.out) == (7, "")
+            assert outcome.err.startswith("error: an earlier change of this disk was interrupted\n")
+            assert "run `recover` on the disk first" in outcome.err
+        assert contents(disk.parent) == before
+        assert run("reg", "get", disk, SPP, "SkipRearm").code == 1, "readers see the old state"
+
+    def test_recover_brings_the_old_state_back(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = store()
+        before = contents(disk.parent)
+        interrupted(disk, run)
+        half = contents(disk.parent)
+        dry = run("recover", disk, DRY)
+        assert dry.code == 0
+        assert "the files can be brought back to the state before the change" in dry.out
+        assert "interrupted: run `recover`" in dry.out
+        listed = validated(run("journal", "ls", disk, "--json").out)
+        assert listed["pending"]["state"] == "pending"
+        assert "interrupted: run `recover`" in run("journal", "show", disk).out
+        assert contents(disk.parent) == half
+        done = run("recover", disk, YES, "--json")
+        assert (done.code, validated(done.out)["action"]) == (0, "rolled_back")
+        assert contents(disk.parent) == before
+
+    def test_recover_forward_finishes_what_was_written(
+        self, run: Callable[..., Outcome], store: Callable[..., Path]
+    ) -> None:
+        disk = interrupted(store(), run)
+        assert "can be finished" in run("recover", disk, "--forward", DRY).out
+        out = run("recover", disk, "--forward", YES)
+        assert (out.code, out.err) == (0, "")
+        assert "the change is complete" in out.out
+        assert run("reg", "get", disk, SPP, "SkipRearm").out == "0\n"
+        assert kept(disk) == [f"{disk.name}.vdiskkit-undo-0001"]
+
+    def test_recover_refuses_a_disk_that_was_used_since(
+        self, run: Callable[..., Outcome], store: Callable[..., Path]
+    ) -> None:
+        disk = interrupted(store(), run)
+        ranges = run("journal", "show", disk, "--json").json["disks"][0]["result"]["pending"]["ranges"]
+        data = bytearray(disk.read_bytes())
+        data[ranges[0]["offset"] + 100] ^= 0xFF
+        disk.write_bytes(data)
+        before = contents(disk.parent)
+        for more in ((YES,), (DRY,), (YES, "--forward")):
+            outcome = run("recover", disk, *more)
+            assert (outcome.code, outcome.out) == (4, "")
+            assert "the disk was used since the change" in outcome.err
+            assert "nothing was touched" in outcome.err
+        assert contents(disk.parent) == before
