@@ -200,6 +200,10 @@ class IndexBlocks:
         old = self._old_bits.to_bytes(bitmap.size, "little")
         new = bits.to_bytes(bitmap.size, "little")
         changed = [at for at in range(bitmap.size) if old[at] != new[at]]
+        if bitmap.resident:
+            # The root is in the same record, or one like it: both must change at once, or the tree would have one
+            # shape by its root and another by its blocks.
+            phase = Phase.LINK
         bitmap.write(changed[0], new[changed[0] : changed[-1] + 1], phase)
         self._old_bits = bits
 

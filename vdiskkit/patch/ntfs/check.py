@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.patch.ntfs.editor import Touched
+    from vdiskkit.patch.ntfs.nodes import Entry
     from vdiskkit.patch.staging import Phase
 
 __all__ = ["Problem", "check_touched", "check_volume"]
@@ -43,6 +44,7 @@ _RESERVED = range(12, 24)  # marked as used without being so
 _FIRST_USER_RECORD = 24
 _DIRECTORY_INDEX = "$I30"
 _MAX_PROBLEMS = 1000
+_RECORD = 0xFFFF_FFFF_FFFF  # the record number in a file reference
 
 
 class Problem(NamedTuple):
@@ -126,6 +128,7 @@ class _Check:
         self._owned: list[tuple[int, int, int]] = []
         self._names: dict[tuple[int, bytes], int] = {}  # (file reference, parent and name) -> record
         self._entries: dict[tuple[int, bytes], int] = {}  # the same from the indexes -> directory
+        self._views: list[tuple[int, int]] = []  # (record of the view index, file reference in it)
 
     def opened(self) -> None:
         self._volume = NtfsVolume(self._source)
@@ -250,6 +253,8 @@ class _Check:
             return  # an order that no change touches
         for problem in report.problems:
             self.add("index", f"index {name}: {problem}", where)
+        for entry in report.entries if name in _VIEWS else ():
+            self._views.append((number, _VIEWS[name](entry)))
         if name == _DIRECTORY_INDEX:
             for entry in report.entries:
                 identity = entry.reference, _identity(entry.key)
@@ -260,12 +265,15 @@ class _Check:
     def touched_entries(self, touched: Touched) -> None:
         """Names of touched files against their directories, and directories against freed records."""
         for (reference, _), directory in self._entries.items():
-            if reference & 0xFFFF_FFFF_FFFF in touched.freed_records:
+            if reference & _RECORD in touched.freed_records:
                 self.add(
                     "index.freed",
-                    f"the directory lists record {reference & 0xFFFF_FFFF_FFFF}, which was freed",
+                    f"the directory lists record {reference & _RECORD}, which was freed",
                     self.store.where(directory),
                 )
+        for view, reference in self._views:
+            if reference & _RECORD in touched.freed_records:
+                self._stale_view(view, reference)
         for number in sorted(touched.files):
             where = self.store.where(number)
             self.guarded(lambda: self._entries_of(number, where), where)  # noqa: B023 - called at once
@@ -288,9 +296,22 @@ class _Check:
             if (reference, key) not in self._names:
                 self.add(
                     "index.stale",
-                    f"the directory lists {_name(key)}, a name that record {reference & 0xFFFF_FFFF_FFFF} has not",
+                    f"the directory lists {_name(key)}, a name that record {reference & _RECORD} has not",
                     self.store.where(directory),
                 )
+
+        for view, reference in self._views:
+            number = reference & _RECORD
+            record = self.store.parsed(number) if number < self.store.count else None
+            if record is None or not record.in_use or record.sequence != reference >> 48:
+                self._stale_view(view, reference)
+
+    def _stale_view(self, view: int, reference: int) -> None:
+        self.add(
+            "view.stale",
+            f"an object id or reparse point of freed record {reference & _RECORD} is still listed",
+            self.store.where(view),
+        )
 
     # -- clusters -----------------------------------------------------------------------------------------------
 
@@ -321,6 +342,18 @@ class _Check:
                     f"$Bitmap calls clusters used between {first:#x} and {first + count - 1:#x} that belong to nothing",
                     self._source.location,
                 )
+
+
+def _of_object_id(entry: Entry) -> int:
+    at = int.from_bytes(entry.body[:2], "little")
+    return int.from_bytes(entry.body[at : at + 8], "little")
+
+
+def _of_reparse_point(entry: Entry) -> int:
+    return int.from_bytes(entry.key[4:12], "little")
+
+
+_VIEWS = {"$O": _of_object_id, "$R": _of_reparse_point}
 
 
 def _identity(key: bytes) -> bytes:

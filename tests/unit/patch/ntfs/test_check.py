@@ -11,6 +11,7 @@ from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.ntfs import Touched, check_touched, check_volume
+from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,3 +171,15 @@ def test_a_grown_file_is_checked_against_its_directory() -> None:
     editor = volumes.editor("basic")
     volumes.poke(editor, number, names(editor, "links\\original.txt") + 66, "<H", ord("#"))
     assert [problem.code for problem in check_touched(BytesSource(editor.data), only)] == ["names.entry"]
+
+
+def test_a_reparse_point_of_a_freed_record_is_found() -> None:
+    staged = Staged("basic")
+    view = staged.volume.lookup("$Extend\\$Reparse").record_number
+    kept = staged.editor.store.load(view)
+    deleted = staged.editor.delete_file("jumps\\dangling")
+    staged.editor.store.store(view, kept, Phase.LINK)
+    assert [problem.code for problem in check_volume(staged.file)] == ["view.stale"]
+    touched = staged.editor.touched
+    assert [problem.code for problem in check_touched(staged.file, touched)] == ["view.stale"]
+    assert deleted.record in touched.freed_records

@@ -1,0 +1,77 @@
+"""What a volume is like when only the first phases of a change have been written: a leak or an orphan at worst."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.patch.ntfs.staged import Staged
+from vdiskkit.io import BytesSource
+from vdiskkit.patch.ntfs import check_volume
+from vdiskkit.patch.staging import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def problems_by_phase(staged: Staged) -> dict[Phase, set[str]]:
+    data = bytearray(staged.data)
+    found = {}
+    for phase in Phase:
+        for change in staged.changes:
+            if change.phase is phase:
+                data[change.offset : change.offset + len(change.after)] = change.after
+        found[phase] = {problem.code for problem in check_volume(BytesSource(data))}
+    return found
+
+
+def many(count: int) -> tuple[str, ...]:
+    numbers = random.Random(1).sample(range(400), count)  # noqa: S311 - wanted: the same every time
+    return tuple(f"many\\many entry number {number:05}" for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "all_links"),
+    [
+        ("basic", ("plain.bin", "links\\second.txt", "jumps\\dangling"), True),
+        ("basic", ("links\\second.txt", "A Long Name.configuration"), False),
+        ("fragmented", ("scattered.bin",), True),
+        ("clusters65536", many(300), True),
+        ("clusters65536", many(400), True),
+    ],
+)
+def test_a_deletion_leaves_an_orphan_at_worst(name: str, paths: tuple[str, ...], all_links: bool) -> None:
+    staged = Staged(name)
+    for path in paths:
+        staged.editor.delete_file(path, all_links=all_links)
+    assert problems_by_phase(staged) == {
+        Phase.GROW: set(),
+        Phase.DATA: set(),
+        Phase.CLAIM: set(),
+        Phase.LINK: {"names.entry"},  # a record in use without an entry in its directory
+        Phase.RELEASE: set(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "grow"),
+    [
+        ("basic", "links\\second.txt", lambda size: size + 70_000),
+        ("basic", "resident.txt", lambda size: 5000),
+        ("fragmented", "scattered.bin", lambda size: size + 70_000),
+        ("clusters65536", "file.bin", lambda size: size + 200_000),
+    ],
+)
+def test_growing_leaves_lost_clusters_at_worst(name: str, path: str, grow: Callable[[int], int]) -> None:
+    staged = Staged(name)
+    stream = staged.editor.open_stream(path)
+    stream.grow(grow(stream.size))
+    assert problems_by_phase(staged) == {
+        Phase.GROW: set(),
+        Phase.DATA: set(),
+        Phase.CLAIM: {"bitmap.lost"},
+        Phase.LINK: set(),
+        Phase.RELEASE: set(),
+    }
