@@ -11,7 +11,7 @@ import pytest
 from tests.crash.simulated import Call, Fault, File, PowerCut, SimulatedFileSystem, at
 from vdiskkit.errors import ChangedSinceError, VDiskError
 from vdiskkit.io import BytesSource
-from vdiskkit.journal import JournalState, OldStateView, journal_path, parse_journal, undo_paths
+from vdiskkit.journal import Journal, JournalState, OldStateView, journal_path, parse_journal, undo_paths
 from vdiskkit.location import Location
 from vdiskkit.patch.history import RecoveryAction, recover, undo
 from vdiskkit.patch.transaction import FileEdit, Transaction
@@ -154,7 +154,7 @@ def side(files: Files, change: Change) -> str:
     return "after"
 
 
-def pending(files: Files) -> object:
+def pending(files: Files) -> Journal | None:
     """Return the journal through which readers look, None when they need none."""
     file = files.get(journal_path(DISK))
     journal = parse_journal(file.content, Location("journal")) if file else None
@@ -168,7 +168,7 @@ def check_readers(files: Files, change: Change) -> None:
         side(files, change)
         return
     for number, (path, old) in enumerate(change.before.items()):
-        view = OldStateView(BytesSource(files[path].content), journal, number)  # type: ignore[arg-type]
+        view = OldStateView(BytesSource(files[path].content), journal, number)
         assert view.size == len(old)
         assert view.read_at(0, view.size) == old
 
