@@ -60,9 +60,10 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
     """
     if is_hive(target):
         from vdiskkit.hivefile import open_hive
+        from vdiskkit.windows.regpath import split_key_path
 
         with open_hive(target) as hive:
-            relative = "\\".join(part for part in path.replace("/", "\\").split("\\") if part)
+            relative = "\\".join(split_key_path(path))
             yield FoundKey(
                 key=_find(hive, relative, f"\\{relative}", in_file=True),
                 hive=hive,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from vdiskkit.errors import UsageError
 
-__all__ = ["HIVE_FILES", "RegistryPath", "parse_registry_path"]
+__all__ = ["HIVE_FILES", "RegistryPath", "parse_registry_path", "split_key_path"]
 
 HIVE_FILES = {
     "SOFTWARE": r"System32\config\SOFTWARE",
@@ -55,13 +55,22 @@ class RegistryPath(NamedTuple):
         return f"{root}\\{self.key}" if self.key else root
 
 
+def split_key_path(text: str) -> list[str]:
+    r"""Split a key path into names.
+
+    A slash separates names only where there is no backslash: names of keys may hold slashes, and those that Windows
+    makes do (``msft:rm/algorithm/hwid/4.0``).
+    """
+    return [part for part in text.split("\\" if "\\" in text else "/") if part]
+
+
 def parse_registry_path(text: str) -> RegistryPath:
     r"""Split a registry path; ``CurrentControlSet`` is left as it is.
 
     Raises:
         UsageError: The path names no hive that an image has.
     """
-    parts = [part for part in text.replace("/", "\\").split("\\") if part]
+    parts = split_key_path(text)
     if parts and parts[0].casefold() == "computer":
         parts = parts[1:]
     if not parts:

@@ -13,6 +13,7 @@ from vdiskkit.windows.regpath import parse_registry_path
         (r"HKEY_LOCAL_MACHINE\Software\Microsoft\\", "SOFTWARE", "Microsoft"),
         (r"hklm:\SYSTEM\Select", "SYSTEM", "Select"),
         ("HKLM/SOFTWARE/Microsoft", "SOFTWARE", "Microsoft"),
+        (r"HKLM\SOFTWARE\msft:rm/algorithm/hwid/4.0", "SOFTWARE", "msft:rm/algorithm/hwid/4.0"),
         (r"Computer\HKEY_LOCAL_MACHINE\SAM", "SAM", ""),
         (r"SOFTWARE\Microsoft", "SOFTWARE", "Microsoft"),
         (r"HKCR\.txt", "SOFTWARE", r"Classes\.txt"),
