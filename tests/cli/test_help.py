@@ -46,6 +46,7 @@ NAMES = [" ".join(path) for path, _ in COMMANDS]
 def test_every_command_is_there() -> None:
     assert NAMES == [
         "inspect", "license", "pvp show", "pvp set", "reg get", "reg ls", "reg export", "reg set", "reg delete",
+        "reg import",
         "ls", "cat", "stat", "kms-prep", "rm", "apply", "undo", "recover", "journal ls", "journal show", "schema",
     ]  # fmt: skip
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.output import guard_output, open_output
-from vdiskkit.errors import SourceError, StalePlanError, UsageError
+from vdiskkit.errors import RollbackFailedError, SourceError, StalePlanError, UsageError
+from vdiskkit.io.paths import host_path
 from vdiskkit.location import Location
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from vdiskkit.cli.output import Output
     from vdiskkit.cli.session import Session
     from vdiskkit.patch.api import PatchResult
+    from vdiskkit.patch.copying import Copied
     from vdiskkit.patch.plan import Plan
     from vdiskkit.report.style import Style
 
@@ -29,7 +33,7 @@ class Answer(NamedTuple):
         plan: What would be done, or was.
         result: What was done; None when nothing was written on purpose.
         saved_to: Where the plan was saved.
-        copied_to: The copy that was made and changed.
+        copied_to: The copy that was made and changed, or would be.
     """
 
     plan: Plan
@@ -78,7 +82,7 @@ def carry_out(session: Session, disk: str, make: Callable[..., Plan]) -> int:
     if not only_plan:
         need_answer(session)
     session.silence_readers()
-    _check_new_files(session, target, plan_out, new)
+    _check_new_files(target, plan_out, new)
     arguments: dict[str, Any] = {
         "force": tuple(options.get("force") or ()),
         "volume": session.disk.get("volume"),
@@ -91,7 +95,7 @@ def carry_out(session: Session, disk: str, make: Callable[..., Plan]) -> int:
         if plan_out:
             _save(plan, plan_out)
         code = exitcodes.NOT_FOUND if options.get("check") and not plan.empty else exitcodes.OK
-        show(session, disk, code, Answer(plan, saved_to=plan_out))
+        show(session, disk, code, Answer(plan, saved_to=plan_out, copied_to=new))
         return code
     return _write(session, disk, plan, new, lambda path: make(path, **arguments))
 
@@ -149,20 +153,25 @@ def write_result(
         output.close(keep=keep)
 
 
-def run_plan(session: Session, target: str, plan: Plan, *, copied_to: str | None = None) -> None:
+def run_plan(session: Session, target: str, plan: Plan) -> None:
     """Apply a plan and tell what was done.
 
     Raises:
         VDiskError: It failed, and everything is as it was before unless the error says otherwise.
     """
+    # Opened before anything is written: a change whose result cannot be told should not begin.
+    output = open_output(session)
+    result = _apply(session, plan, output)
+    show(session, target, exitcodes.OK, Answer(result.plan, result), output)
+
+
+def _apply(session: Session, plan: Plan, output: Output) -> PatchResult:
     import vdiskkit
     from vdiskkit.cli.confirm import Steps
 
-    # Opened before anything is written: a change whose result cannot be told should not begin.
-    output = open_output(session)
     steps = Steps(session)
     try:
-        result = vdiskkit.apply(
+        return vdiskkit.apply(
             plan,
             keep_undo=not session.change.get("no_undo"),
             parent_dirs=tuple(session.disk.get("parent_dir") or ()),
@@ -174,7 +183,6 @@ def run_plan(session: Session, target: str, plan: Plan, *, copied_to: str | None
         raise
     finally:
         steps.clear()
-    show(session, target, exitcodes.OK, Answer(result.plan, result, copied_to=copied_to), output)
 
 
 def _write(session: Session, disk: str, plan: Plan, new: str | None, remake: Callable[[str], Plan]) -> int:
@@ -187,31 +195,49 @@ def _write(session: Session, disk: str, plan: Plan, new: str | None, remake: Cal
             ask(session, answer_lines(plan, None, style_for_stderr(session), asking=True), "write this?")
         run_plan(session, disk, plan)
         return exitcodes.OK
-    ask(session, answer_lines(plan, None, style_for_stderr(session), asking=True), f"copy to {new} and write this?")
-    _copy(session, plan.path, new)
-    again = remake(new)
-    if again.changes != plan.changes:
-        raise StalePlanError(
-            "the disk changed while it was copied",
-            location=Location(plan.path),
-            hint=f"the copy {new} was left unchanged; remove it and try again",
-        )
-    run_plan(session, disk, again, copied_to=new)
+    question = f"copy to {displayable(new)} and write this?"
+    ask(session, answer_lines(plan, None, style_for_stderr(session), asking=True), question)
+    output = open_output(session)
+    result = _change_copy(session, plan, new, remake, output)
+    show(session, disk, exitcodes.OK, Answer(result.plan, result, copied_to=new), output)
     return exitcodes.OK
 
 
-def _copy(session: Session, path: str, new: str) -> None:
+def _change_copy(session: Session, plan: Plan, new: str, remake: Callable[[str], Plan], output: Output) -> PatchResult:
+    """Copy the disk and change the copy; a copy that could not be changed is removed."""
     from vdiskkit.cli.confirm import Steps
     from vdiskkit.patch.copying import copy_disk
 
     steps = Steps(session)
+    copied: Copied | None = None
     try:
-        copy_disk(path, new, progress=steps.part)
-    finally:
+        copied = copy_disk(plan.path, new, progress=steps.part)
         steps.clear()
+        again = remake(new)
+        _expect_the_same(plan, again)
+        return _apply(session, again, output)
+    except BaseException as exc:
+        steps.clear()
+        output.close(keep=False)
+        # A copy that waits for recovery is told with its journal; any other is as good as none.
+        if copied is not None and not isinstance(exc, RollbackFailedError):
+            for path in (copied.disk, copied.side_car):
+                if path is not None:
+                    with suppress(OSError):
+                        os.unlink(host_path(path).opened)
+        raise
 
 
-def _check_new_files(session: Session, target: str, plan_out: str | None, new: str | None) -> None:
+def _expect_the_same(plan: Plan, again: Plan) -> None:
+    if again.changes != plan.changes:
+        raise StalePlanError(
+            "the disk changed while it was copied",
+            location=Location(plan.path),
+            hint="end what uses it, then try again",
+        )
+
+
+def _check_new_files(target: str, plan_out: str | None, new: str | None) -> None:
     """Refuse names that are taken before anything costs time."""
     if plan_out:
         opened = guard_output(plan_out, [target])
@@ -221,7 +247,7 @@ def _check_new_files(session: Session, target: str, plan_out: str | None, new: s
                 location=Location(plan_out),
                 hint="name another file for the plan",
             )
-    if new is not None and session.change.get("copy_to") and os.path.lexists(new):
+    if new is not None and os.path.lexists(host_path(new).opened):
         raise UsageError(
             "there is a file of this name already; a copy never replaces one",
             location=Location(new),

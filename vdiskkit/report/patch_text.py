@@ -64,7 +64,7 @@ def answer_lines(
         result: What was done; None when it was only planned.
         style: What the place of the output can show.
         saved_to: Where the plan was saved.
-        copied_to: The copy that was made and changed.
+        copied_to: The copy that was made and changed, or would be.
         asking: The lines stand before a question: ranges are left out, and nothing is said about the outcome.
     """
     return render(_rows(plan, result, saved_to, copied_to, asking=asking), style)
@@ -105,7 +105,7 @@ def _rows(
 ) -> Iterable[Row]:
     written = result is not None and result.written
     if copied_to is not None:
-        yield Row("copied", f"to {copied_to}", level=0)
+        yield Row("copied" if result is not None else "copy", f"to {copied_to}", level=0)
     if plan.empty:
         yield Row("already so", plan.path, level=0)
     elif written and result is not None:

@@ -124,7 +124,7 @@ CHANGE_RESULT: dict[str, Any] = _object(
         "change_id": _told(_TEXT_OR_NULL, "Id of the change, null when nothing was written."),
         "journal": _told(_TEXT_OR_NULL, "The kept journal that takes the change back, null when none is kept."),
         "plan_file": _told(_TEXT_OR_NULL, "Where the plan was saved."),
-        "copied_to": _told(_TEXT_OR_NULL, "The copy that was made and changed."),
+        "copied_to": _told(_TEXT_OR_NULL, "The copy that is made and changed instead of the disk."),
         "plan": {"$ref": "#/$defs/Plan"},
     },
 )

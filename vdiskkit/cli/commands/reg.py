@@ -15,6 +15,7 @@ _COMMANDS = {
     "export": ("vdiskkit.cli.commands.reg_export", "Write a key and all below it as .reg text."),
     "set": ("vdiskkit.cli.commands.reg_set", "Set one value."),
     "delete": ("vdiskkit.cli.commands.reg_delete", "Delete a value, or a key with all below it."),
+    "import": ("vdiskkit.cli.commands.reg_import", "Make the changes of a .reg file."),
 }
 
 
