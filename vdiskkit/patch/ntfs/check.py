@@ -177,6 +177,9 @@ class _Check:
     def freed_record(self, number: int) -> None:
         """A record that must be free."""
         where = self.store.where(number)
+        self.guarded(lambda: self._freed_record(number, where), where)
+
+    def _freed_record(self, number: int, where: Location) -> None:
         if self.store.parsed(number).in_use:
             self.add("mft.in_use", "a record of a deleted file is still in use", where)
         if not self._records.all_are(number, 1, used=False):
@@ -301,10 +304,15 @@ class _Check:
                 )
 
         for view, reference in self._views:
-            number = reference & _RECORD
-            record = self.store.parsed(number) if number < self.store.count else None
-            if record is None or not record.in_use or record.sequence != reference >> 48:
+            if not self._is_live(reference):
                 self._stale_view(view, reference)
+
+    def _is_live(self, reference: int) -> bool:
+        try:
+            record = self.store.parsed(reference & _RECORD)
+        except FormatError:
+            return False
+        return record.in_use and record.sequence == reference >> 48
 
     def _stale_view(self, view: int, reference: int) -> None:
         self.add(
