@@ -227,6 +227,8 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
         about, files, records, watches = _parse_body(body)
     except (ValueError, KeyError, TypeError, struct.error) as exc:
         raise _damaged(f"its contents make no sense ({exc})", location) from exc
+    if state is JournalState.COMMITTED and len(stamps) != len(files):
+        raise _damaged("it has other numbers of files and of their times", location)
     if state is JournalState.WRITING or (state is None and not any(data[STATE_OFFSET : STATE_OFFSET + SECTOR])):
         # Nothing of the disk is touched before the state says "armed", and that is flushed.
         return None

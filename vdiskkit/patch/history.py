@@ -202,6 +202,12 @@ def undo(
         raise NotFoundError(
             f"the newest change is {journal.id}, and changes are taken back newest first", location=Location(kept[-1])
         )
+    if journal.state is not JournalState.COMMITTED:
+        raise CorruptStructureError(
+            "this journal was kept without having been committed",
+            location=Location(kept[-1]),
+            hint="it takes nothing back; restore a copy if the state before the change is wanted",
+        )
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
         edits = _reversed_edits(journal, files, paths, system)
