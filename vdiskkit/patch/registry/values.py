@@ -175,7 +175,9 @@ class KeyValues:
             return INLINE | len(data), int.from_bytes(data, "little")
         if not self._is_big(len(data)):
             return len(data), cells.allocate(data, near)
-        segments = [cells.allocate(data[at : at + SEGMENT], near) for at in range(0, len(data), SEGMENT)]
+        parts = [data[at : at + SEGMENT] for at in range(0, len(data), SEGMENT)]
+        # Windows gives the last segment a cell of full size too, and some readers count on that.
+        segments = [cells.allocate(part, near, SEGMENT - len(part)) for part in parts]
         table = cells.allocate(struct.pack(f"<{len(segments)}I", *segments), near)
         return len(data), cells.allocate(_BIG_DATA.pack(b"db", len(segments), table), near)
 
