@@ -17,7 +17,7 @@ from vdiskkit.patch.history import RecoveryAction, recover, undo
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from vdiskkit.patch.staging import StagedFile
 
@@ -74,11 +74,20 @@ def change_of(
         start: What is there at first; just the files when None.
         watched: Ranges of each file that must stay.
     """
-    before, after, edits = {}, {}, []
+    planned = {}
     for path, file in staged.items():
-        before[path] = file.base.read_at(0, file.base.size)
-        after[path] = file.read_at(0, file.size)
-        edits.append(FileEdit(path, file.changes(), file.original_size, file.size, (watched or {}).get(path, ())))
+        edit = FileEdit(path, file.changes(), file.original_size, file.size, (watched or {}).get(path, ()))
+        planned[path] = (edit, file.base.read_at(0, file.base.size))
+    return change_by(planned, keep=keep, start=start)
+
+
+def change_by(
+    planned: Mapping[str, tuple[FileEdit, bytes]], *, keep: bool = True, start: Files | None = None
+) -> Change:
+    """Return the change that makes edits of files with these contents; see :func:`change_of`."""
+    before = {path: old for path, (_edit, old) in planned.items()}
+    edits = [edit for edit, _old in planned.values()]
+    after = {edit.path: _edited(before[edit.path], edit) for edit in edits}
     first = {path: File(content, 5) for path, content in before.items()} if start is None else start
     earlier = len(kept(first))
 
@@ -94,6 +103,13 @@ def change_of(
             assert content(undone(files), before) == before
 
     return Change(first, before, after, run, check)
+
+
+def _edited(old: bytes, edit: FileEdit) -> bytes:
+    new = bytearray(old[: edit.new_size].ljust(edit.new_size, b"\0"))
+    for change in edit.changes:
+        new[change.offset : change.offset + len(change.after)] = change.after
+    return bytes(new)
 
 
 def undo_of(change: Change) -> Change:

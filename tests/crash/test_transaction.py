@@ -263,6 +263,22 @@ def test_undo_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
             check_refusal(changed(files, path, data, time=False), undo)
 
 
+def test_what_appears_where_the_file_grew_is_found_too() -> None:
+    old = noise(1000, 1)
+    change = change_of({DISK: staged(old, [(9000, b"written", Phase.DATA)], grow=20_000)})
+    done = change.done()
+    for offset in (1000, 1024, 8000, 9728, 20_999):
+        data = bytearray(done[DISK].content)
+        assert not data[offset]
+        data[offset] = 1
+        check_refusal(changed(done, DISK, bytes(data), time=False), undo)
+        for files in interrupted(change):
+            data = bytearray(files[DISK].content)
+            if offset < len(data):
+                data[offset] = 1
+                check_refusal(changed(files, DISK, bytes(data)), recover)
+
+
 def three(last_fault: BaseException | None = None) -> tuple[list[dict[str, bytes]], Files, Change]:
     """Two changes that are made, and a third."""
     contents = [{DISK: noise(3000, 1), SIDE_CAR: noise(600, 2)}]

@@ -10,10 +10,10 @@ from vdiskkit.io.paths import open_source as open_path
 from vdiskkit.io.source import check_range
 from vdiskkit.patch.container.blocks import BlockWriter
 from vdiskkit.patch.container.refusals import refuse_unsafe
-from vdiskkit.patch.staging import Phase
+from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from vdiskkit.container import VirtualDisk
     from vdiskkit.io import ByteSource
@@ -33,6 +33,8 @@ class _Writer(Protocol):
 
     def is_allocated(self, offset: int, length: int) -> bool: ...
 
+    def deciding(self, offset: int, length: int) -> Iterable[tuple[int, int]]: ...
+
 
 class _FlatWriter:
     """Fixed VHDs and raw images: the disk byte by byte from the start of the file."""
@@ -46,6 +48,9 @@ class _FlatWriter:
 
     def is_allocated(self, offset: int, length: int) -> bool:  # noqa: ARG002 - the same for every range
         return True
+
+    def deciding(self, offset: int, length: int) -> Iterable[tuple[int, int]]:
+        return [(offset, length)]
 
 
 class WritableDisk:
@@ -115,6 +120,36 @@ class WritableDisk:
         """
         self.container.check_range(offset, length)
         return self._writer.is_allocated(offset, length)
+
+    def guards(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the ranges of the file that tell whether ranges of the disk were written to by somebody else.
+
+        Somebody who writes there changes the data in the file, the sector bitmap of a block, or the block allocation
+        table. What this change itself writes is left out.
+
+        Args:
+            ranges: Offset and length on the virtual disk.
+
+        Returns:
+            Offset and length in the file, ascending and apart from each other, in whole sectors.
+
+        Raises:
+            CorruptStructureError: A range reaches outside the disk.
+            SourceError: The operating system could not read.
+        """
+        wanted: list[tuple[int, int]] = []
+        for offset, length in ranges:
+            self.container.check_range(offset, length)
+            for at, size in self._writer.deciding(offset, length):
+                wanted.append((at // SECTOR, -(-(at + size) // SECTOR)))
+        written = [
+            (change.offset // SECTOR, -(-(change.offset + len(change.after)) // SECTOR))
+            for change in self.staged.changes()
+        ]
+        return [
+            (first * SECTOR, min(end * SECTOR, self.staged.original_size) - first * SECTOR)
+            for first, end in _without(_merged(wanted), _merged(written))
+        ]
 
     def close(self) -> None:
         """Close the parents' files; the disk's own file stays the caller's."""
@@ -193,3 +228,31 @@ class WritableSlice:
         """Stage a write; see :class:`~vdiskkit.patch.staging.WritableSource`."""
         check_range(self, offset, len(data))
         self._source.write_at(self._offset + offset, data, phase)
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges (first, end) that touch or overlap."""
+    found: list[tuple[int, int]] = []
+    for first, end in sorted(ranges):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((first, end))
+    return found
+
+
+def _without(ranges: list[tuple[int, int]], holes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield what is left of ranges without holes; both are merged."""
+    number = 0
+    for start, end in ranges:
+        first = start
+        while number < len(holes) and holes[number][1] <= first:
+            number += 1
+        at = number
+        while at < len(holes) and holes[at][0] < end:
+            if holes[at][0] > first:
+                yield first, holes[at][0]
+            first = max(first, holes[at][1])
+            at += 1
+        if first < end:
+            yield first, end

@@ -93,6 +93,7 @@ def check_old_or_new(journal: Journal, files: Sequence[OpenFile], paths: Sequenc
                 location=_at(paths, number, 0),
                 hint=_HINT,
             )
+        _check_growth(journal, number, file, paths)
     for record in journal.records:
         _check_record(record, files[record.file], paths)
     for watch in journal.watches:
@@ -112,6 +113,7 @@ def check_all_new(journal: Journal, files: Sequence[OpenFile], paths: Sequence[s
                 location=_at(paths, number, 0),
                 hint=_HINT,
             )
+        _check_growth(journal, number, file, paths)
     for record in journal.records:
         data = files[record.file].read_at(record.offset, record.length)
         for index, wanted in enumerate(record.after):
@@ -147,6 +149,21 @@ def _check_record(record: Record, file: OpenFile, paths: Sequence[str]) -> None:
 def _is_old(present: bytes, old: bytes) -> bool:
     """Whether the bytes are the old ones, as far as the file reaches, and zeros where there was nothing before."""
     return present[: len(old)] == old[: len(present)] and not any(present[len(old) :])
+
+
+def _check_growth(journal: Journal, number: int, file: OpenFile, paths: Sequence[str]) -> None:
+    """Check that where the file has grown, and the change wrote nothing, there is nothing."""
+    at, end = journal.files[number].old_size, min(journal.files[number].new_size, file.size())
+    written = sorted(
+        (record.offset, record.offset + record.length) for record in journal.records if record.file == number
+    )
+    for first, last in [*written, (end, end)]:
+        while at < min(first, end):
+            data = file.read_at(at, min(_CHUNK, first - at, end - at))
+            if any(data) or not data:
+                raise _changed(paths, number, at)
+            at += len(data)
+        at = max(at, last)
 
 
 def _check_watch(watch: Watch, file: OpenFile, paths: Sequence[str]) -> None:

@@ -216,12 +216,9 @@ class Stage:
 
     def _watched(self) -> list[tuple[int, int]]:
         """Where in the file the freed clusters lie: undo must find them as they are now."""
-        return [
-            (extent.file_offset, extent.length)
-            for offset, length in self._freed
-            for extent in self.disk.container.map(self._volume_offset + offset, length)
-            if extent.file_offset is not None
-        ]
+        if self.writable is None:
+            return []
+        return self.writable.guards((self._volume_offset + offset, length) for offset, length in self._freed)
 
     # -- operations --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.build.vhd import BAT_OFFSET, KIB, MIB, SECTOR, ParentLink, build_vhd, noise, with_checksum
 from vdiskkit.container import VirtualDisk, open_container
@@ -11,7 +13,7 @@ from vdiskkit.container.vhd import BlockVhd
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.io import BytesSource
 from vdiskkit.location import Location
-from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
+from vdiskkit.patch.disk import WritableDisk, WritableSlice, _merged, _without, open_writable
 from vdiskkit.patch.staging import FileChange, Phase, StagedFile
 
 if TYPE_CHECKING:
@@ -375,3 +377,50 @@ def test_a_slice_writes_at_its_place_and_not_beyond() -> None:
         part.read_at(BLOCK, 1)
     with pytest.raises(CorruptStructureError):
         WritableSlice(disk, SIZE, 1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
+)
+def test_ranges_without_holes(ranges: list[tuple[int, int]], holes: list[tuple[int, int]]) -> None:
+    ranges, holes = ([(first, first + count) for first, count in items if count] for items in (ranges, holes))
+    left = list(_without(_merged(ranges), _merged(holes)))
+    expected = {number for first, end in ranges for number in range(first, end)}
+    expected -= {number for first, end in holes for number in range(first, end)}
+    assert [number for first, end in left for number in range(first, end)] == sorted(expected)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "dynamic", "differencing", "differencing-absent", "dynamic-absent"])
+def test_guards_tell_when_somebody_else_has_written(tmp_path: Path, kind: str) -> None:
+    """Any write into the guarded range of the disk, made by itself, changes a guarded range of the file."""
+    there = 2 * BLOCK
+    content = {there: noise(8 * SECTOR, 3), there + 40 * SECTOR: noise(8 * SECTOR, 4)} if "absent" not in kind else {}
+    if kind.startswith("differencing"):
+        chain = Chain(tmp_path, content)
+        data, path = chain.data, chain.path
+    else:
+        data, path = build_vhd(kind.partition("-")[0], SIZE, BLOCK, content), None
+    disk = staged_disk(data, path)
+    disk.write_at(BLOCK, b"this change", Phase.LINK)
+    disk.write_at(there + 50 * SECTOR, b"and there", Phase.LINK)
+    guards = disk.guards([(there + 100, 3 * SECTOR), (there + 30 * SECTOR, 40 * SECTOR)])
+    changed = applied(data, disk.staged.changes(), disk.staged.size)
+    written = {
+        number for change in disk.staged.changes() for number in range(change.offset, change.offset + len(change.after))
+    }
+    assert written.isdisjoint(number for at, length in guards for number in range(at, at + length))
+    disk.close()
+    for sector in (0, 2, 30, 31, 41, 49, 60, 69):
+        other = staged_disk(changed, path)
+        other.write_at(there + sector * SECTOR + 200, b"somebody else", Phase.LINK)
+        after = applied(changed, other.staged.changes(), other.staged.size)
+        seen = any(data[at : at + length] != after[at : at + length] for at, length in guards)
+        journaled = any(
+            changed[change.offset : change.offset + len(change.after)]
+            != after[change.offset : change.offset + len(change.after)]
+            for change in disk.staged.changes()
+        )
+        # Where the file has grown, anything that this change did not write is somebody else's.
+        assert seen or journaled or after[len(data) :] != changed[len(data) :]
+        other.close()

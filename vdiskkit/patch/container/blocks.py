@@ -80,6 +80,36 @@ class BlockWriter:
         blocks = range(offset // self._disk.block_size, -(-(offset + length) // self._disk.block_size))
         return all(self._disk.block_offset(block) is not None for block in blocks)
 
+    def deciding(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """Yield where in the file, as it is without what is staged, it is decided what a range of the disk holds.
+
+        That is the data; the sector bitmap where a clear bit stands for the parent's data; and the sector of the
+        table where the block is not in the file at all.
+        """
+        disk = self._disk
+        end = offset + length
+        while offset < end:
+            block, inside = divmod(offset, disk.block_size)
+            part = min(disk.block_size - inside, end - offset)
+            at = None if block in self._new else disk.block_offset(block)
+            if at is None:
+                yield (disk.header.table_offset + block * 4) // SECTOR_SIZE * SECTOR_SIZE, SECTOR_SIZE
+            elif not disk.differencing:
+                yield at + self._bitmap_size + inside, part
+            else:
+                yield from self._deciding_sectors(block, at, inside, part)
+            offset += part
+
+    def _deciding_sectors(self, block: int, at: int, inside: int, length: int) -> Iterator[tuple[int, int]]:
+        first, end = inside // SECTOR_SIZE, -(-(inside + length) // SECTOR_SIZE)
+        start = first // 8 // SECTOR_SIZE * SECTOR_SIZE
+        yield at + start, _padded((end - 1) // 8 + 1, SECTOR_SIZE) - start
+        bitmap = self._old_bitmap(block, at)
+        for present, run in groupby(range(first, end), lambda sector: _bit(bitmap, sector)):
+            if present:
+                sectors = list(run)
+                yield at + self._bitmap_size + sectors[0] * SECTOR_SIZE, len(sectors) * SECTOR_SIZE
+
     def _write_in_block(self, block: int, inside: int, data: bytes, phase: Phase) -> None:
         at = self._disk.block_offset(block)
         if at is None:

@@ -1,0 +1,149 @@
+"""Every operation on every kind of container, interrupted everywhere.
+
+The writes are those that the operation plans on a whole vDisk. So that each of thousands of states is cheap, the files
+are condensed to the sectors that matter: those that are written, those that are watched, and the ends.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.build import scenario
+from tests.build.pair import write_pair
+from tests.crash.matrix import DISK, SIDE_CAR, Change, change_by, check_failures, check_power_cuts, chooser, undo_of
+from tests.crash.simulated import VanishedError, at
+from vdiskkit.patch import api
+from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
+from vdiskkit.patch.staging import FileChange
+from vdiskkit.patch.transaction import FileEdit
+
+if TYPE_CHECKING:
+    from vdiskkit.patch.operations import Operation
+
+SECTOR = 512
+KEY = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
+SKIP_REARM = SetValue(key=KEY, name="SkipRearm", type=4, data=b"\1\0\0\0")
+TOKENS = DeleteFile(path=r"Windows\System32\spp\store\2.0\tokens.dat")
+LICENSE_MODE = SetPvpField(field="license_mode", value="kms")
+OPERATIONS: dict[str, tuple[Operation, ...]] = {
+    "set-value": (SKIP_REARM,),
+    "large-value": (SetValue(key=KEY, name="Large", type=3, data=bytes(range(256)) * 200),),
+    "delete-value": (DeleteValue(key=r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", name="ProductName"),),
+    "create-key": (CreateKey(key=KEY + r"\New\Newer"),),
+    "delete-key": (DeleteKey(key=KEY),),
+    "delete-file": (TOKENS,),
+    "side-car": (LICENSE_MODE,),
+    "all": (SKIP_REARM, TOKENS, LICENSE_MODE),
+}
+PRIVATE = {"write_cache_type": 0, "license_mode": 0}
+KINDS = ("fixed", "dynamic", "differencing")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Planned(NamedTuple):
+    """What an operation writes to one file."""
+
+    edit: FileEdit
+    content: bytes
+
+
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A vDisk of each kind; the differencing one has nothing in it yet."""
+    folder = tmp_path_factory.mktemp("disks")
+    raw = scenario.windows_disk("win10")
+    found = {kind: write_pair(folder, kind, raw, kind=kind, pvp=PRIVATE) for kind in ("fixed", "dynamic")}
+    found["differencing"] = write_pair(
+        folder, "base.1", raw, kind="differencing", pvp=PRIVATE, extension="avhd", parent_raw=raw,
+        parent=write_pair(folder, "base", raw, pvp=PRIVATE),
+    )  # fmt: skip
+    return found
+
+
+def planned(path: Path, operations: tuple[Operation, ...]) -> Change:
+    with api._opened(str(path), None, ()) as disk, api._staged(disk, operations, (), NOW, full=False) as stage:
+        edits = stage.edits()
+    by_name: dict[str, Planned] = {}
+    for edit in edits:
+        name = SIDE_CAR if edit.path.endswith(".pvp") else DISK
+        by_name[name] = condensed(name, edit)
+    if DISK not in by_name:
+        by_name = {DISK: Planned(FileEdit(DISK, (), SECTOR, SECTOR), bytes(SECTOR)), **by_name}
+    return change_by({name: by_name[name] for name in (DISK, SIDE_CAR) if name in by_name})
+
+
+def condensed(name: str, edit: FileEdit) -> Planned:
+    """Leave out what an edit neither writes nor watches."""
+    with Path(edit.path).open("rb") as file:
+        wanted: set[int] = {0, (edit.old_size - 1) // SECTOR, (edit.new_size - 1) // SECTOR}
+        watched = [(offset, min(length, 8 * SECTOR)) for offset, length in edit.watched]
+        ranges = [(change.offset, max(len(change.before), len(change.after))) for change in edit.changes] + watched
+        for offset, length in ranges:
+            wanted.update(range(offset // SECTOR, -(-(offset + length) // SECTOR)))
+        order = sorted(wanted)
+        place = {number: index * SECTOR for index, number in enumerate(order)}
+
+        def at_new(offset: int) -> int:
+            return place[offset // SECTOR] + offset % SECTOR
+
+        content = bytearray()
+        for number in order:
+            file.seek(number * SECTOR)
+            content += file.read(max(min(SECTOR, edit.old_size - number * SECTOR), 0))
+    changes = [change._replace(offset=at_new(change.offset)) for change in edit.changes]
+    new_size = at_new(edit.new_size - 1) + 1
+    new = FileEdit(name, changes, len(content), new_size, [(at_new(offset), length) for offset, length in watched])
+    return Planned(new, bytes(content))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_power_cuts(disks: dict[str, Path], kind: str, operation: str) -> None:
+    change = planned(disks[kind], OPERATIONS[operation])
+    check_power_cuts(change, chooser(1), samples=3, nested=1 if operation == "all" else 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_power_cuts_of_undo(disks: dict[str, Path], kind: str) -> None:
+    check_power_cuts(undo_of(planned(disks[kind], OPERATIONS["all"])), chooser(2), samples=3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_share_goes_away(disks: dict[str, Path], kind: str) -> None:
+    change = planned(disks[kind], OPERATIONS["all"])
+    for call in change.calls():
+        outcome = check_failures(change, at(call.number, VanishedError), chooser(call.number))
+        assert outcome in {"PatchError", "RollbackFailedError"}
+
+
+def test_freed_clusters_are_watched(disks: dict[str, Path]) -> None:
+    for kind in ("fixed", "dynamic"):
+        with (
+            api._opened(str(disks[kind]), None, ()) as disk,
+            api._staged(disk, (TOKENS,), (), NOW, full=False) as stage,
+        ):
+            (edit,) = stage.edits()
+            found = disk.volume.lookup(TOKENS.path)
+            content = found.open().read_at(0, found.size)
+        with Path(edit.path).open("rb") as file:
+            watched = b""
+            for offset, length in edit.watched:
+                file.seek(offset)
+                watched += file.read(length)
+        assert watched[: len(content)] == content
+
+
+def test_condensing_leaves_the_writes_as_they_are(disks: dict[str, Path]) -> None:
+    with (
+        api._opened(str(disks["differencing"]), None, ()) as disk,
+        api._staged(disk, OPERATIONS["all"], (), NOW, full=False) as stage,
+    ):
+        edit = stage.edits()[0]
+    new = condensed(DISK, edit).edit
+    assert [change[1:] for change in new.changes] == [change[1:] for change in edit.changes]
+    assert new.new_size > new.old_size
+    assert isinstance(new.changes[0], FileChange)
