@@ -344,12 +344,15 @@ class _Check:
                 end, owner = first + count, number
         gaps.append((end, self.store.boot.total_clusters - end))
         for first, count in gaps:
-            if count > 0 and not self._space.all_are(first, count, used=False):
-                self.add(
-                    "bitmap.lost",
-                    f"$Bitmap calls clusters used between {first:#x} and {first + count - 1:#x} that belong to nothing",
-                    self._source.location,
-                )
+            used = first
+            for free, size in [*self._space.free_runs(first, first + count), (first + count, 0)]:
+                if free > used:
+                    self.add(
+                        "bitmap.lost",
+                        f"$Bitmap calls clusters {used:#x} to {free - 1:#x} used, but they belong to nothing",
+                        self._source.location,
+                    )
+                used = free + size
 
 
 def _of_object_id(entry: Entry) -> int:

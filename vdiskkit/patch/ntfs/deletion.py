@@ -50,7 +50,8 @@ class DeletedFile(NamedTuple):
         path: The file, as it was found.
         names: (path, namespace) of every name that is gone.
         record: Its base record.
-        records: Records that were freed, the base last; empty while other hard links remain.
+        records: Records that were freed, the base last. While other hard links remain it is not among them, only
+            extension records that held nothing but the names.
         links: Hard links that remain, DOS names not counted.
         extents: (offset, length) in bytes of the volume of every range of clusters that was freed.
         directories: Records whose indexes were changed.

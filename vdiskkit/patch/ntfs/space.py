@@ -54,6 +54,10 @@ class ClusterSpace:
         """Whether ``count`` clusters from ``first`` are all used, or all free."""
         return self._bitmap.all_are(first, count, used=used)
 
+    def free_runs(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield (first cluster, number of clusters) of what is free between two clusters."""
+        return self._bitmap.free_runs(start, end)
+
     def check_owned(self, owned: Sequence[tuple[int, int]], what: str) -> None:
         """Check that clusters which are to be released are marked as used, and are not those of NTFS itself.
 
