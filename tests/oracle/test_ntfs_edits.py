@@ -47,6 +47,14 @@ def seen(path: Path) -> dict[str, str]:
         return contents(root)
 
 
+def by_dissect(path: Path, name: str) -> str:
+    """The hash of a file as the other reader of this project reads it."""
+    from dissect.ntfs import NTFS
+
+    with path.open("rb") as file:
+        return digest(NTFS(file).mft.get(name).open().read())
+
+
 def odd_files(root: Path) -> None:
     """Streams, hard links, DOS names, object ids, reparse points."""
     folder = root / "folder"
@@ -215,6 +223,7 @@ def test_growing(tmp_path: Path, mkntfs: tuple[str, ...], cluster: int) -> None:
     edited.close()
     left |= contents_now | {"link": contents_now["folder/hive"]}
     assert seen(path) == left
+    assert {name: by_dissect(path, name) for name in contents_now} == contents_now
     assert use(spare(path), "folder", 6) == left
 
 

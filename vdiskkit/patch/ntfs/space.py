@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import WriteRefusedError
@@ -182,12 +183,13 @@ class ClusterSpace:
         for start, end in ((near, self._bitmap.bits), (0, near)):
             for first, count in self._bitmap.free_runs(start, end):
                 begin, stop = first, first + count
-                for other, size in taken:
-                    if other + size <= begin or other >= stop:
-                        continue
+                at = max(bisect_right(taken, (begin, 0)) - 1, 0)
+                while at < len(taken) and taken[at][0] < stop:
+                    other, size = taken[at]
+                    at += 1
                     if other > begin:
                         yield begin, other - begin
-                    begin = other + size
+                    begin = max(begin, other + size)
                 if begin < stop:
                     yield begin, stop - begin
 

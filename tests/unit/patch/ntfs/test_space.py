@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,15 @@ from vdiskkit.errors import WriteRefusedError
 from vdiskkit.patch.ntfs.bitmap import Bitmap
 from vdiskkit.patch.staging import Phase
 
+if TYPE_CHECKING:
+    from vdiskkit.patch.ntfs.space import ClusterSpace
+
 BITS = 5000
+
+
+@functools.cache
+def basic_space() -> ClusterSpace:
+    return Staged("basic").editor.space
 
 
 class Content:
@@ -118,3 +128,12 @@ def test_scattered_clusters_are_gathered_up_to_a_limit() -> None:
     assert len(chosen) == 20
     with pytest.raises(WriteRefusedError, match="too scattered"):
         space.choose(200, None)
+
+
+@given(st.sets(st.integers(0, 4095), max_size=40), st.integers(0, 4095))
+def test_what_is_taken_is_never_offered(taken: set[int], near: int) -> None:
+    space = basic_space()
+    offered = list(space._free_around(near, [(cluster, 1) for cluster in taken]))
+    clusters = [cluster for first, count in offered for cluster in range(first, first + count)]
+    free = [cluster for first, count in space.free_runs(0, 4096) for cluster in range(first, first + count)]
+    assert sorted(clusters) == [cluster for cluster in free if cluster not in taken]
