@@ -247,13 +247,22 @@ class VDisk:
 
         return read_pair(self.path, read_identity=_identity) if self.path is not None else None
 
-    def inspect(self, *, deep: bool = False, show_keys: bool = False, second_opinion: bool = False) -> Inspection:
+    def inspect(
+        self,
+        *,
+        deep: bool = False,
+        show_keys: bool = False,
+        second_opinion: bool = False,
+        readiness: bool = False,
+    ) -> Inspection:
         """Gather everything known about the pair.
 
         Args:
             deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
             show_keys: Show product keys whole that are no published GVLKs.
             second_opinion: Also read the answers that matter most with the dissect libraries and tell differences.
+            readiness: Also read what decides whether the image can be cloned as it is: pending restarts, setup state,
+                answer files, cached KMS hosts, the event log.
 
         Raises:
             VDiskError: The container or its chain cannot be read. What is unreadable inside becomes a notice.
@@ -261,7 +270,7 @@ class VDisk:
         from vdiskkit.inspection.gather import gather
 
         with self.budget.limited(_INSPECT_BYTES + (self.container.size // 32768 if deep else 0), _INSPECT_CALLS):
-            return gather(self, deep=deep, show_keys=show_keys, second_opinion=second_opinion)
+            return gather(self, deep=deep, show_keys=show_keys, second_opinion=second_opinion, readiness=readiness)
 
     def close(self) -> None:
         """Close the disk file and its parents' files; a file object that was handed in stays open."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from vdiskkit.container.facts import ContainerFacts
 from vdiskkit.facts import Facts, Notice
+from vdiskkit.inspection.readiness_facts import ReadinessFacts
 from vdiskkit.licensing.facts import LicensingFacts
 from vdiskkit.ntfs.facts import VolumeFacts
 from vdiskkit.pair.facts import PairFacts
@@ -93,6 +94,8 @@ class Inspection(Facts):
         procedure: The eight steps and what the image shows of each.
         notices: What is worth telling besides.
         cross_check: The second opinion, None unless it was asked for.
+        readiness: What decides whether the image can be cloned as it is; None unless it was asked for, and without
+            Windows.
     """
 
     target: str
@@ -107,3 +110,4 @@ class Inspection(Facts):
     procedure: tuple[ProcedureStep, ...]
     notices: tuple[Notice, ...]
     cross_check: CrossCheckFacts | None
+    readiness: ReadinessFacts | None

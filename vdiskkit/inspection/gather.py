@@ -94,7 +94,12 @@ class Inspectable(Protocol):
 
 
 def gather(
-    disk: Inspectable, *, deep: bool = False, show_keys: bool = False, second_opinion: bool = False
+    disk: Inspectable,
+    *,
+    deep: bool = False,
+    show_keys: bool = False,
+    second_opinion: bool = False,
+    readiness: bool = False,
 ) -> Inspection:
     """Read everything known about a vDisk pair.
 
@@ -103,6 +108,7 @@ def gather(
         deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
         show_keys: Show product keys whole that are no published GVLKs.
         second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
+        readiness: Also read what decides whether the image can be cloned as it is.
     """
     log = NoticeLog()
     _add(log, disk.container.notices)
@@ -142,6 +148,11 @@ def gather(
         checked = cross_check(disk.container, disk.file, disk.partitions, image, licensing)
         for difference in checked.differences:
             log.add("inspect.second_opinion", difference)
+    ready = None
+    if readiness and image is not None and windows is not None:
+        from vdiskkit.inspection.readiness import read_readiness
+
+        ready = read_readiness(image, windows, log)
     return Inspection(
         target=disk.target,
         container=disk.container.facts(),
@@ -165,6 +176,7 @@ def gather(
         procedure=read_procedure(windows, licensing, pvp, pair),
         notices=log.notices(),
         cross_check=checked,
+        readiness=ready,
     )
 
 

@@ -137,7 +137,7 @@ class ScsiAdapterFacts(Facts):
         device_id: MatchingDeviceId.
         inf_file: InfPath.
         streaming: Whether one of these says that it is the Citrix Virtual Hard Disk Adapter.
-        mixed: Whether some of these name Citrix and others do not: another adapter's instance was overwritten.
+        mixed: Whether only one of description and provider names Citrix: another adapter's instance was overwritten.
     """
 
     instance: str
