@@ -6,17 +6,18 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.build.hive import HiveBuilder
 from tests.unit.patch.registry.model import NOW, Node, as_dissect, by_dissect, flat, judge, load_model
+from vdiskkit.errors import VDiskError
 from vdiskkit.io import BytesSource
-from vdiskkit.patch.registry import HiveEditor
+from vdiskkit.patch.registry import HiveEditor, check_hive
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.registry import Hive
-from vdiskkit.registry.upcase import upcase
+from vdiskkit.registry.upcase import sort_key, upcase
 
 letters = st.sampled_from([*"aAbBzZ_09-{. ", "ä", "Ä", "ß", "ı", "µ", "ÿ", "Ÿ", "Ω", "ω", "日", "\U00010428"])
 names = st.text(letters, min_size=1, max_size=8) | st.text(letters, min_size=40, max_size=60)
@@ -138,3 +139,72 @@ def test_edits(minor: int, lists: str | None) -> None:
         max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=checks
     )
     machine.TestCase().runTest()  # type: ignore[attr-defined]
+
+
+damage = st.lists(
+    st.tuples(st.integers(0, 2**16), st.sampled_from([1, 2, 4, 8]), st.integers(0, 2**64 - 1)), min_size=1, max_size=12
+)
+calls = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["", "Many", "Many\\K07", "Many\\K13\\New", "Wide", "Wide\\k050"])),
+    min_size=1,
+    max_size=8,
+)
+
+
+def damageable() -> bytes:
+    builder = HiveBuilder(leaf_limit=5)
+    for number in range(20):
+        builder.key(rf"Many\K{number:02}", class_name="C").set("v", 3, bytes(number * 3)).set("", 3, bytes(20000))
+    for number in range(100):
+        builder.key(rf"Wide\k{number:03}", lists="li")
+    return builder.build()
+
+
+@given(damage, calls)
+@settings(deadline=None)
+def test_a_damaged_hive_is_edited_or_refused(changes: list[tuple[int, int, int]], asked: list[tuple[int, str]]) -> None:
+    """Whatever stands in the hive, nothing but our own errors come out, and a failed edit has written nothing."""
+    data = bytearray(damageable())
+    for at, width, number in changes:
+        place = 4096 + at * 4 % (len(data) - 4096 - 8)
+        data[place : place + width] = (number & (1 << 8 * width) - 1).to_bytes(width, "little")
+    staged = StagedFile(BytesSource(bytes(data)))
+    try:
+        editor = HiveEditor(staged, name="TEST", now=NOW, grow=staged.extend)
+        for call, path in asked:
+            match call:
+                case 0:
+                    editor.set_value(path, "v", 3, bytes(30))
+                case 1:
+                    editor.set_value(path, "new", 3, bytes(17000), create_keys=True)
+                case 2:
+                    editor.delete_value(path, "v")
+                case 3:
+                    editor.create_key(f"{path}\\K10x")
+                case 4:
+                    editor.delete_key(path)
+                case 5:
+                    editor.set_value(path, "", 1, "text")
+        editor.commit([5])
+    except VDiskError:
+        assert staged.changes() == []
+        assert staged.size == len(data)
+    check_hive(staged)
+
+
+@given(st.lists(names, min_size=1, max_size=300, unique_by=upcase), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=30)
+def test_keys_made_and_deleted_in_any_order(made: list[str], rng: Any) -> None:
+    """The order of the list is that of the folded names, whatever the order in which they came and went."""
+    staged = StagedFile(BytesSource(HiveBuilder(leaf_limit=4).build()))
+    editor = HiveEditor(staged, name="TEST", now=NOW, grow=staged.extend)
+    for name in made:
+        editor.create_key(name)
+    gone = rng.sample(made, len(made) // 2)
+    for name in gone:
+        editor.delete_key(name)
+    editor.commit()
+    data = staged.read_at(0, staged.size)
+    left = sorted(set(made) - set(gone), key=sort_key)
+    assert [key.name for key in Hive(BytesSource(data)).root.subkeys()] == left
+    judge(data, editor.touched)

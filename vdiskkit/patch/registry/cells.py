@@ -70,8 +70,10 @@ class CellStore:
         size = self._bin_of(offset).sizes.get(offset)
         if size is None:
             raise self._error(offset, what, "no cell begins there")
-        if size > 0 or offset in self._doomed:
+        if size > 0:
             raise self._error(offset, what, "the cell there is free")
+        if offset in self._doomed:
+            raise self._error(offset, what, "something else used the same cell, and has given it back")
         return -size - 4
 
     def read(self, offset: int, minimum: int, maximum: int, what: str) -> bytes:
@@ -129,8 +131,6 @@ class CellStore:
         Raises:
             CorruptStructureError: There is no used cell, or it was given back before: two things share it.
         """
-        if offset in self._doomed:
-            raise self._error(offset, what, "something else uses the same cell")
         self.capacity(offset, what)
         if offset in self._fresh:
             self._fresh.discard(offset)

@@ -52,7 +52,9 @@ def encode(kind: int, data: RegistryData) -> bytes:
         if not all(data):
             raise UsageError("a REG_MULTI_SZ cannot hold an empty text: the list would end there")
         return b"".join(_text(text, kind) + b"\0\0" for text in data) + b"\0\0"
-    raise UsageError(f"a {type(data).__name__} is no data for a {type_name(kind)}", hint="give bytes for any type")
+    raise UsageError(
+        f"a {type_name(kind)} cannot be made from a value of type {type(data).__name__}", hint="bytes fit any type"
+    )
 
 
 def _text(text: str, kind: int) -> bytes:

@@ -33,6 +33,8 @@ from vdiskkit.registry.cells import NO_CELL
 from vdiskkit.registry.upcase import sort_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vdiskkit.patch.registry.cells import CellStore
 
 __all__ = ["SubkeyList"]
@@ -196,23 +198,33 @@ class SubkeyList:
             return _Place(0, 0, None)
         if self._key.subkey_count <= _SHORT:
             self._check_order()
-        low, high = 0, len(self._leaves)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._sort_key(middle, 0) <= wanted else (low, middle)
-        number = low
-        low, high = 0, len(self._leaf(number).entries)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self._sort_key(number, middle) < wanted else (low, middle)
+        number = self._search(wanted, len(self._leaves), lambda index: self._sort_key(index, 0), past_equal=True) - 1
+        number = max(number, 0)
+        count = len(self._leaf(number).entries)
+        low = self._search(wanted, count, lambda index: self._sort_key(number, index), past_equal=False)
         found = None
-        if low < len(self._leaf(number).entries):
+        if low < count:
             record = self._record(number, low)
             found = record if sort_key(record.name) == wanted else None
         self._check_around(number, low, low if found is None else low + 1, wanted)
         if found is None:
             self._check_absent(name, wanted)
         return _Place(number, low, found)
+
+    def _search(self, wanted: bytes, count: int, key_at: Callable[[int], bytes], *, past_equal: bool) -> int:
+        """Return the first of ``count`` places whose key does not sort before ``wanted`` (or is equal to it)."""
+        low, high = 0, count
+        floor, ceiling = b"", None
+        while low < high:
+            middle = (low + high) // 2
+            key = key_at(middle)
+            if key <= floor or (ceiling is not None and key >= ceiling):
+                raise self._disorder()
+            if key < wanted or (past_equal and key == wanted):
+                low, floor = middle + 1, key
+            else:
+                high, ceiling = middle, key
+        return low
 
     def _check_order(self) -> None:
         if self._key.offset in self._ordered:
