@@ -58,6 +58,7 @@ _MAGIC = b"VDKJRNL\x01"
 _STATE_MAGIC = b"VDKSTATE"
 _VERSION = 1
 _MAX_FILES = 4
+_MAX_SIZE = 1 << 62
 _DIGEST = 16
 _HEADER = struct.Struct("<8sHHI16sQI")
 _STATE = struct.Struct("<8sHHI")
@@ -225,7 +226,7 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
         return None
     try:
         about, files, records, watches = _parse_body(body)
-    except (ValueError, KeyError, TypeError, struct.error) as exc:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error) as exc:
         raise _damaged(f"its contents make no sense ({exc})", location) from exc
     if state is JournalState.COMMITTED and len(stamps) != len(files):
         raise _damaged("it has other numbers of files and of their times", location)
@@ -256,12 +257,20 @@ def _parse_body(
     files = tuple(JournalFile(str(name), int(old), int(new), int(time)) for name, old, new, time in about["files"])
     if len(files) != file_count or not 0 < file_count <= _MAX_FILES or not isinstance(about["about"], dict):
         raise ValueError("number of files")
+    if any(not 0 <= size <= _MAX_SIZE for entry in files for size in (entry.old_size, entry.new_size)):
+        raise ValueError("length of a file")
     records = []
     for _ in range(record_count):
         file, phase, offset, before_length, length = _RECORD.unpack_from(body, at)
         at += _RECORD.size
         digests = -(-length // SECTOR) * _DIGEST
-        if file >= file_count or offset % SECTOR or at + before_length + digests > len(body):
+        if file >= file_count or offset % SECTOR:
+            raise ValueError("a record lies nowhere")
+        # Where a file grows there is nothing before, where it shrinks nothing afterwards.
+        for part, size in ((before_length, files[file].old_size), (length, files[file].new_size)):
+            if part and offset + part > size:
+                raise ValueError("a record reaches outside its file")
+        if at + before_length + digests > len(body):
             raise ValueError("a record reaches outside")
         before = body[at : at + before_length]
         at += before_length
@@ -272,8 +281,8 @@ def _parse_body(
     for _ in range(watch_count):
         file, _, offset, length, value = _WATCH.unpack_from(body, at)
         at += _WATCH.size
-        if file >= file_count:
-            raise ValueError("a watch names no file")
+        if file >= file_count or offset + length > files[file].old_size:
+            raise ValueError("a watch reaches outside its file")
         watches.append(Watch(file, offset, length, value))
     if at != len(body):
         raise ValueError("something follows the last watch")

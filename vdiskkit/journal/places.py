@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import CorruptStructureError
+from vdiskkit.errors import CorruptStructureError, SourceError
 from vdiskkit.io.paths import open_source
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, Journal, JournalState, parse_journal
 from vdiskkit.naming import JOURNAL_SUFFIX
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["JOURNAL_SUFFIX", "journal_path", "next_undo_path", "read_journal", "read_pending", "undo_paths"]
 
 _UNDO = ".vdiskkit-undo-"
-_UNDO_LIMIT = 9999
 
 
 def journal_path(disk_path: str) -> str:
@@ -34,20 +33,27 @@ def undo_paths(disk_path: str, list_names: Callable[[str], list[str]] = os.listd
         disk_path: The disk.
         list_names: Lists the names in a folder.
     """
-    folder, name = os.path.split(disk_path)
-    pattern = re.compile(re.escape(name + _UNDO) + r"([0-9]{4})")
     try:
-        names = sorted(entry for entry in list_names(folder or ".") if pattern.fullmatch(entry))
+        return [path for _, path in _kept(disk_path, list_names)]
     except OSError:
         return []
-    return [os.path.join(folder, entry) for entry in names]
 
 
 def next_undo_path(disk_path: str, list_names: Callable[[str], list[str]] = os.listdir) -> str:
-    """Return the path under which the next committed journal is kept; see :func:`undo_paths`."""
-    kept = undo_paths(disk_path, list_names)
-    number = int(kept[-1][-4:]) + 1 if kept else 1
-    return f"{disk_path}{_UNDO}{min(number, _UNDO_LIMIT):04d}"
+    """Return the path under which the next committed journal is kept; see :func:`undo_paths`.
+
+    Raises:
+        OSError: The folder cannot be listed, so nobody knows which names are taken.
+    """
+    kept = _kept(disk_path, list_names)
+    return f"{disk_path}{_UNDO}{kept[-1][0] + 1 if kept else 1:04d}"
+
+
+def _kept(disk_path: str, list_names: Callable[[str], list[str]]) -> list[tuple[int, str]]:
+    folder, name = os.path.split(disk_path)
+    pattern = re.compile(re.escape(name + _UNDO) + r"([0-9]{4,9})")
+    matches = filter(None, map(pattern.fullmatch, list_names(folder or ".")))
+    return sorted((int(match[1]), os.path.join(folder, match[0])) for match in matches)
 
 
 def read_journal(path: str) -> Journal | None:
@@ -82,5 +88,10 @@ def read_pending(disk_path: str) -> Journal | None:
     path = journal_path(disk_path)
     if not os.path.exists(path):
         return None
-    journal = read_journal(path)
+    try:
+        journal = read_journal(path)
+    except SourceError:
+        if os.path.exists(path):
+            raise
+        return None  # the change has ended in this very moment
     return journal if journal is not None and journal.state is not JournalState.COMMITTED else None

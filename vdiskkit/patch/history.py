@@ -232,6 +232,12 @@ def undo(
 def _reversed_edits(
     journal: Journal, files: Sequence[OpenFile], paths: Sequence[str], system: FileSystem
 ) -> list[FileEdit]:
+    if journal.state is not JournalState.COMMITTED or len(journal.stamps) != len(paths):
+        raise CorruptStructureError(
+            "the kept journal does not say how the change left the files",
+            location=Location(paths[0]),
+            hint="the change cannot be taken back by it; restore a copy if the state before the change is wanted",
+        )
     for path, stamp in zip(paths, journal.stamps, strict=True):
         if system.stamp(path) != stamp:
             raise ChangedSinceError(

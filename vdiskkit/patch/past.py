@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_change", "history", "pending_change", "recover", "undo"]
 
-_KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4}", re.DOTALL)
+_KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4,9}", re.DOTALL)
 _SHORTEST_ID = 4
 
 

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FileEdit", "Transaction"]
 
+_SPARE = 64 * 1024
+"""Free bytes that are wanted besides what will be written."""
+
 
 class FileEdit(NamedTuple):
     """What a change does to one file.
@@ -187,10 +190,11 @@ class Transaction:
         return journal
 
     def _check_space(self, journal: Journal, growth: int) -> None:
-        needed = growth + sum(len(record.before) + 16 * len(record.after) for record in journal.records) + 65536
-        if needed - growth > BODY_LIMIT:
+        length = len(build_body(journal)[1])
+        needed = growth + length + _SPARE
+        if length > BODY_LIMIT:
             raise WriteRefusedError(
-                f"the change is too large to be taken back safely ({needed} bytes of journal)",
+                f"the change is too large to be taken back safely ({length} bytes of journal)",
                 location=Location(self._edits[0].path),
                 hint="make it in several smaller steps",
             )
