@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KIB, MIB = 1024, 1024 * 1024
 TARGET = Path(__file__).parent / "ntfs"
-BULK = ("many", "thinned")  # folders of generated files: only their number is noted
+BULK = ("many", "thinned", "aliases", "mixed")  # folders of generated files: only their number is noted
 
 
 def text(seed: str, size: int) -> bytes:
@@ -193,11 +193,30 @@ def large_clusters(root: Path) -> None:
     (root / "file.bin").write_bytes(text("file", 200 * KIB))
 
 
+def edits(root: Path) -> None:
+    """What is hard to delete: names in extension records, object ids, short keys above long ones in an index."""
+    (root / "aliases").mkdir()
+    (root / "ids").mkdir()
+    (root / "ids" / "linked").write_bytes(text("linked", 9000))
+    for number in range(60):
+        os.link(root / "ids" / "linked", root / "aliases" / f"one of many names of the same file, number {number:03}")
+    for number in range(3):
+        (root / "ids" / f"with id {number}").write_bytes(b"id")
+        os.setxattr(root / "ids" / f"with id {number}", "system.ntfs_object_id", bytes([number + 1]) * 16)
+    (root / "mixed").mkdir()
+    numbers = list(range(260))
+    random.Random(8).shuffle(numbers)  # noqa: S311 - wanted: the same order every time
+    for number in numbers:
+        tail = "" if number % 5 == 2 else " with a tail that makes the key as long as keys can become" * 3
+        (root / "mixed" / f"{number:03}{tail}").touch()
+
+
 VOLUMES: dict[str, tuple[Callable[[Path], None], int, list[str]]] = {
     "basic": (basic, 16 * MIB, ["-L", "Basic ä"]),
     "directory": (directory, 16 * MIB, ["-L", "Directory"]),
     "fragmented": (fragmented, 5 * MIB, ["-c", "1024", "-L", "Fragmented"]),
     "records4096": (large_records, 16 * MIB, ["-s", "4096", "-c", "4096", "-L", "Records"]),
+    "edits": (edits, 8 * MIB, ["-L", "Edits"]),
     "clusters65536": (large_clusters, 32 * MIB, ["-c", "65536", "-L", "Clusters"]),
 }
 

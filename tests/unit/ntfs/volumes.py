@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = Path(__file__).parents[2] / "data" / "ntfs"
-NAMES = ("basic", "directory", "fragmented", "records4096", "clusters65536")
+NAMES = ("basic", "directory", "fragmented", "records4096", "clusters65536", "edits")
 MIB = 1 << 20
 
 

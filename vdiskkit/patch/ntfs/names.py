@@ -125,15 +125,16 @@ class Trees:
         """Write all indexes; return which cases of the surgery ran, and how often."""
         cases: dict[str, int] = {}
         for tree in self._trees.values():
-            tree.flush()
+            if tree.changed:
+                tree.flush()
             for case, times in tree.cases.items():
                 cases[case] = cases.get(case, 0) + times
         return cases
 
     @property
     def directories(self) -> tuple[int, ...]:
-        """The records whose indexes were opened."""
-        return tuple(sorted({number for number, _ in self._trees}))
+        """The records whose indexes were changed."""
+        return tuple(sorted({number for (number, _), tree in self._trees.items() if tree.changed}))
 
 
 def check_entries(store: RecordStore, trees: Trees, records: FileRecords) -> None:

@@ -43,6 +43,7 @@ class IndexTree:
 
     Attributes:
         cases: Which cases of the surgery ran, and how often.
+        changed: Whether anything was changed.
 
     Args:
         blocks: Where its nodes lie.
@@ -57,6 +58,7 @@ class IndexTree:
         self._dirty: set[int | None] = set()
         self._limit: int | None = None
         self.cases: Counter[str] = Counter()
+        self.changed = False
 
     def find(self, key: bytes) -> list[Step] | None:
         """Return the way to the entry of a key, None when there is none.
@@ -312,6 +314,7 @@ class IndexTree:
 
     def _touch(self, node: Node) -> None:
         self._dirty.add(node.vcn)
+        self.changed = True
 
     def _count(self, case: str, times: int = 1) -> None:
         self.cases[case] += times

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged, contents, without
 from vdiskkit.errors import CorruptStructureError, FileMissingError, VDiskError, WriteRefusedError
+from vdiskkit.location import Location
+from vdiskkit.patch.ntfs.blocks import IndexBlocks
+from vdiskkit.patch.ntfs.records import FileRecords
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
@@ -280,3 +284,111 @@ def test_runs_that_share_a_cluster_are_refused() -> None:
     with pytest.raises(WriteRefusedError, match=r"two runs of plain\.bin share cluster"):
         staged.editor.delete_file("plain.bin")
     assert not staged.changes
+
+
+# -- attribute lists, object ids, indexes that grow ---------------------------------------------------------------
+
+
+def test_names_in_extension_records_go_one_by_one() -> None:
+    staged = Staged("edits")
+    number = staged.volume.lookup("ids\\linked").record_number
+    extensions = FileRecords(staged.editor.store, number).extensions
+    freed: list[int] = []
+    names = [entry.name for entry in staged.volume.listdir("aliases")]
+    for count, name in enumerate(names):
+        deleted = staged.editor.delete_file(f"aliases\\{name}", all_links=False)
+        assert deleted.links == len(names) - count
+        freed += deleted.records
+        if count % 15 == 0:
+            staged.check()
+    assert set(freed) <= set(extensions)
+    assert freed  # records that held nothing but names
+    staged.check()
+    assert staged.volume.lookup("ids\\linked").open().read_at(0, 6) == b"linked"
+    last = staged.editor.delete_file("ids\\linked", all_links=False)
+    assert set(freed) | set(last.records) == {number, *extensions}
+    staged.check()
+
+
+def test_all_names_in_extension_records_go_at_once() -> None:
+    staged = Staged("edits")
+    deleted = staged.editor.delete_file("ids\\linked")
+    assert len(deleted.names) == 61
+    assert list(staged.volume.listdir("aliases")) == []
+    assert deleted.records[-1] == deleted.record
+    staged.check()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_object_ids_leave_their_index(order: tuple[int, ...]) -> None:
+    staged = Staged("edits")
+    view = staged.volume.lookup("$Extend\\$ObjId").record_number
+    for number in order:
+        assert view in staged.editor.delete_file(f"ids\\with id {number}").directories
+        staged.check()
+    blocks = IndexBlocks(staged.editor.store, staged.editor.space, view, "$O", Location("x"))
+    assert blocks.root().empty
+
+
+def test_an_object_id_of_another_file_stays() -> None:
+    staged = Staged("edits")
+    store = staged.editor.store
+    number = staged.volume.lookup("ids\\with id 0").record_number
+    held = next(one for one in store.attributes(number) if one.attribute.type == 0x40)
+    record = store.load(number)
+    start = held.offset + struct.unpack_from("<H", record, held.offset + 20)[0]
+    record[start : start + 16] = bytes([2]) * 16
+    store.store(number, record, Phase.LINK)
+    view = staged.volume.lookup("$Extend\\$ObjId").record_number
+    assert view not in Staged(staged.after).editor.delete_file("ids\\with id 0").directories
+
+
+def test_an_index_grows_when_a_longer_key_must_go_up() -> None:
+    staged = Staged("edits")
+    before = contents(staged.volume)
+    short = [entry.name for entry in staged.volume.listdir("mixed") if len(entry.name) == 3]
+    cases = Counter[str]()
+    for name in short:
+        cases.update(staged.editor.delete_file(f"mixed\\{name}").cases)
+    assert cases["index grown by a block"] == 1
+    assert cases["index block split"] == 1
+    assert contents(staged.volume) == without(before, *(f"mixed\\{name}" for name in short))
+    staged.check()
+    for entry in list(staged.volume.listdir("mixed")):
+        staged.editor.delete_file(entry.path)
+    staged.check()
+
+
+def test_a_full_volume_refuses_an_index_that_must_grow() -> None:
+    staged = Staged("edits")
+    staged.editor.space.claim(list(staged.editor.space.free_runs(0, staged.editor.store.boot.total_clusters)))
+    full = Staged(staged.after)
+
+    def delete() -> None:
+        for entry in list(full.volume.listdir("mixed")):
+            if len(entry.name) == 3:
+                full.editor.delete_file(entry.path)
+
+    with pytest.raises(WriteRefusedError, match="no room for 1 more clusters"):
+        delete()
+
+
+def test_the_bitmap_of_an_index_grows_too() -> None:
+    staged = Staged("edits")
+    number = staged.volume.lookup("mixed").record_number
+
+    def blocks() -> IndexBlocks:
+        return IndexBlocks(staged.editor.store, staged.editor.space, number, "$I30", Location("x"))
+
+    index = blocks()
+    used = index.used_blocks()
+    vcns = [index.allocate() for _ in range(100)]
+    assert len(set(vcns)) == 100
+    index.flush([])
+    grown = blocks()
+    assert len(grown.used_blocks()) == len(used) + 100 > 64
+    for vcn in vcns:
+        grown.free(vcn)
+    grown.flush([])
+    assert blocks().used_blocks() == used
+    staged.check()
