@@ -1,0 +1,194 @@
+"""Journals survive a round trip, and whatever happens to their bytes is nothing, the same journal, or a clear error."""
+
+from __future__ import annotations
+
+import struct
+from uuid import UUID
+from zlib import crc32
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vdiskkit.errors import CorruptStructureError, FormatError, UnsupportedFeatureError
+from vdiskkit.io import BytesSource
+from vdiskkit.journal import (
+    Journal,
+    JournalFile,
+    JournalState,
+    OldStateView,
+    Record,
+    Watch,
+    build_body,
+    build_state,
+    digest,
+    parse_journal,
+    sector_digests,
+)
+from vdiskkit.journal.format import BODY_OFFSET, SECTOR, STATE_OFFSET, Stamp
+from vdiskkit.location import Location
+
+WHERE = Location("journal")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+SIZES = st.integers(0, 6000)
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> Journal:
+    files = tuple(
+        JournalFile(draw(st.text(min_size=1, max_size=9)), draw(SIZES), draw(SIZES), draw(st.integers(-(2**60), 2**60)))
+        for _ in range(draw(st.integers(1, 3)))
+    )
+    records, watches = [], []
+    for _ in range(draw(st.integers(0, 4))):
+        number = draw(st.integers(0, len(files) - 1))
+        old, new = files[number].old_size, files[number].new_size
+        offset = draw(st.integers(0, max(old, new))) // SECTOR * SECTOR
+        length = draw(st.integers(0, 1500))
+        before = bytes([draw(st.integers(0, 255))]) * max(min(length, old - offset), 0)
+        after = bytes([draw(st.integers(0, 255))]) * max(min(length, new - offset), 0)
+        phase = draw(st.integers(0, 4))
+        records.append(Record(number, phase, offset, before, len(after), sector_digests(after)))
+        at = draw(st.integers(0, old))
+        watches.append(Watch(number, at, draw(st.integers(0, old - at)), digest(before)))
+    state = draw(st.sampled_from([JournalState.ARMED, JournalState.COMMITTED]))
+    stamps = tuple(Stamp(draw(st.integers(0, 2**62)), draw(st.integers(-(2**62), 2**62))) for _ in files)
+    about = draw(st.dictionaries(st.text(max_size=6), JSON, max_size=3))
+    committed = state is JournalState.COMMITTED
+    return Journal(
+        UUID(int=draw(st.integers(0, 2**128 - 1))), state, about, files, tuple(records), tuple(watches),
+        stamps if committed else (), draw(st.integers(0, 2**32 - 1)) if committed else 0,
+    )  # fmt: skip
+
+
+def stored(journal: Journal) -> bytes:
+    header, body = build_body(journal)
+    return header + build_state(journal.state, journal.stamps, journal.cause) + body
+
+
+def parsed(data: bytes) -> Journal | FormatError | None:
+    """Parse; errors are returned, and have a hint."""
+    try:
+        return parse_journal(data, WHERE)
+    except FormatError as exc:
+        error = exc
+    assert error.hint
+    return error
+
+
+@given(journals())
+def test_round_trip(journal: Journal) -> None:
+    assert parse_journal(stored(journal), WHERE) == journal
+
+
+@given(journals(), st.binary(max_size=700))
+def test_what_follows_is_ignored(journal: Journal, rest: bytes) -> None:
+    """A file that was extended for a body may be longer than it."""
+    assert parse_journal(stored(journal) + rest, WHERE) == journal
+
+
+@settings(max_examples=300)
+@given(journals(), st.data())
+def test_flipped_and_cut_journals_are_never_misread(journal: Journal, data: st.DataObject) -> None:
+    whole = bytearray(stored(journal))
+    if data.draw(st.booleans()):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del whole[data.draw(st.integers(0, len(whole) - 1)) :]
+    found = parsed(bytes(whole))
+    if isinstance(found, FormatError):
+        return
+    # A state that cannot be read counts as armed: then recovery looks at every sector before it does anything.
+    assert found is None or found._replace(state=journal.state, stamps=journal.stamps, cause=journal.cause) == journal
+    if found is None:
+        assert (
+            not any(whole[STATE_OFFSET : STATE_OFFSET + SECTOR])
+            or len(whole) < BODY_OFFSET + 1
+            or len(whole) < len(stored(journal))
+        )
+
+
+@settings(max_examples=300)
+@given(journals(), st.data())
+def test_bodies_that_fit_their_checksum_and_make_no_sense(journal: Journal, data: st.DataObject) -> None:
+    header, body = build_body(journal)
+    changed = bytearray(body)
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del changed[data.draw(st.integers(0, len(changed) - 1)) :]
+    sealed = bytearray(header)
+    struct.pack_into("<I", sealed, 12, crc32(changed))
+    struct.pack_into("<Q", sealed, 32, len(changed))
+    struct.pack_into("<I", sealed, SECTOR - 4, crc32(sealed[:-4]))
+    try:
+        found = parse_journal(bytes(sealed) + build_state(JournalState.ARMED) + changed, WHERE)
+    except FormatError:
+        return
+    assert found is not None
+    for number, file in enumerate(found.files):
+        view = OldStateView(BytesSource(bytes(min(file.new_size, 10_000))), found, number)
+        assert len(view.read_at(0, min(view.size, 10_000))) == min(view.size, 10_000)
+
+
+@given(st.binary(max_size=3000))
+def test_any_bytes(data: bytes) -> None:
+    assert not isinstance(parsed(data), Journal)
+
+
+@given(journals())
+def test_a_journal_that_was_never_armed_is_none(journal: Journal) -> None:
+    header, body = build_body(journal)
+    assert parse_journal(header + build_state(JournalState.WRITING) + body, WHERE) is None
+    assert parse_journal(header + bytes(SECTOR) + body, WHERE) is None
+    assert parse_journal(bytes(SECTOR) + build_state(JournalState.WRITING) + body, WHERE) is None
+    assert parse_journal(header, WHERE) is None
+
+
+def example() -> Journal:
+    files = (JournalFile("disk.vhd", 1024, 1024, 0),)
+    return Journal(UUID(int=1), JournalState.ARMED, {}, files, (), (), ())
+
+
+def test_an_armed_journal_that_is_damaged_is_told() -> None:
+    whole = stored(example())
+    for at in (3, 20, BODY_OFFSET + 5):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1
+        with pytest.raises(CorruptStructureError, match="journal is damaged"):
+            parse_journal(bytes(damaged), WHERE)
+
+
+def test_a_journal_of_a_newer_version_is_told() -> None:
+    whole = bytearray(stored(example()))
+    struct.pack_into("<H", whole, 8, 2)
+    struct.pack_into("<I", whole, SECTOR - 4, crc32(whole[: SECTOR - 4]))
+    with pytest.raises(UnsupportedFeatureError, match="version 2"):
+        parse_journal(bytes(whole), WHERE)
+
+
+@pytest.mark.parametrize(
+    ("files", "records", "watches"),
+    [
+        ((), (), ()),
+        ((JournalFile("a", -1, 5, 0),), (), ()),
+        ((JournalFile("a", 5, 1 << 63, 0),), (), ()),
+        ((JournalFile("a", 512, 512, 0),), (Record(1, 0, 0, b"", 0, ()),), ()),
+        ((JournalFile("a", 512, 512, 0),), (Record(0, 0, 100, b"x", 1, sector_digests(b"y")),), ()),
+        ((JournalFile("a", 512, 512, 0),), (Record(0, 0, 512, b"x", 0, ()),), ()),
+        ((JournalFile("a", 512, 512, 0),), (Record(0, 0, 512, b"", 1, sector_digests(b"y")),), ()),
+        ((JournalFile("a", 512, 512, 0),), (), (Watch(1, 0, 1, bytes(16)),)),
+        ((JournalFile("a", 512, 512, 0),), (), (Watch(0, 512, 1, bytes(16)),)),
+    ],
+)
+def test_journals_that_reach_outside_their_files_are_refused(
+    files: tuple[JournalFile, ...], records: tuple[Record, ...], watches: tuple[Watch, ...]
+) -> None:
+    journal = example()._replace(files=files, records=records, watches=watches)
+    with pytest.raises(CorruptStructureError, match="make no sense"):
+        parse_journal(stored(journal), WHERE)
