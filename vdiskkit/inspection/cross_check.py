@@ -87,13 +87,13 @@ def _bounded(source: ByteSource) -> BinaryIO:
 
 
 def _check_container(container: VirtualDisk, file: ByteSource, opinions: _Opinions) -> None:
-    from dissect.hypervisor.disk.vhd import VHD
+    from vdiskkit.container.dissect_view import open_with_dissect
 
     disk: list[Any] = []
 
     def read(offset: int, length: int) -> bytes:
         if not disk:
-            disk.append(VHD(_bounded(file)))
+            disk.append(open_with_dissect(file, ReadBudget(_BYTES, _CALLS)))
         disk[0].seek(offset)
         return cast("bytes", disk[0].read(length))
 

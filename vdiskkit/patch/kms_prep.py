@@ -17,7 +17,6 @@ from vdiskkit.patch.operations import DeleteFile, DeleteValue, SetValue
 from vdiskkit.registry.value_types import REG_DWORD, REG_SZ
 
 if TYPE_CHECKING:
-    from vdiskkit.inspection.facts import Inspection
     from vdiskkit.licensing.facts import LicensingFacts
     from vdiskkit.patch.operations import Operation
 
@@ -49,16 +48,19 @@ class KmsPrep(NamedTuple):
     office: bool = False
 
 
-def kms_prep_operations(wanted: KmsPrep, facts: Inspection) -> tuple[list[Operation], list[str]]:
+def kms_prep_operations(wanted: KmsPrep, licensing: LicensingFacts | None) -> tuple[list[Operation], list[str]]:
     """Return the operations and what the user should know about them.
 
+    Args:
+        wanted: What is wanted.
+        licensing: What is known of the image; None when its SOFTWARE hive cannot be opened.
+
     Raises:
-        NotFoundError: There is no Windows, or its licensing facts cannot be read.
+        NotFoundError: The licensing facts cannot be read.
         UsageError: A wanted value is impossible, or nothing was asked for.
     """
     wanted = _check(wanted)
-    licensing, windows = facts.licensing, facts.windows
-    if licensing is None or windows is None:
+    if licensing is None:
         raise NotFoundError("there is no readable Windows installation in this image", hint="`inspect` shows what is")
     operations: list[Operation] = []
     notes: list[str] = []

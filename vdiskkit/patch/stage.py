@@ -15,7 +15,6 @@ from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ntfs import VolumeEditor
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
 from vdiskkit.patch.registry import HiveEditor, read_log_sequences
-from vdiskkit.patch.side_car import set_fields
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
 from vdiskkit.text import displayable
@@ -266,13 +265,21 @@ class Stage:
             return
         if file.is_directory:
             raise WriteRefusedError(f"{file.path} is a directory; only files can be deleted", location=file.location)
-        deleted = self._volume_editor().delete_file(file.path)
+        try:
+            deleted = self._volume_editor().delete_file(file.path)
+        except FileMissingError:
+            # Gone by an operation before: it was named twice, or was a hard link of another one.
+            if operation.missing_ok:
+                return
+            raise
         self._freed += deleted.extents
         size = f"{file.size} bytes"
         names = len(deleted.names)
         self.changes.append(SemanticChange("file", file.path, f"{size}, {names} name{'s' * (names > 1)}", None))
 
     def _edit_side_car(self, fields: Sequence[SetPvpField]) -> None:
+        from vdiskkit.patch.side_car import set_fields
+
         pair, pvp = self.disk.pair, self.disk.pvp
         if pair is None or pair.pvp_path is None or pvp is None:
             raise FileMissingError(

@@ -15,6 +15,7 @@ from vdiskkit.location import Location
 from vdiskkit.patch.expected import expected_state
 from vdiskkit.patch.ntfs.check import check_touched as check_volume_touched
 from vdiskkit.patch.ntfs.check import check_volume
+from vdiskkit.patch.registry.changes import Touched
 from vdiskkit.patch.registry.check import check_hive
 from vdiskkit.patch.registry.check import check_touched as check_hive_touched
 from vdiskkit.vdisk import VDisk
@@ -98,25 +99,35 @@ def verify_staged(disk: VDisk, stage: Stage, operations: Sequence[Operation], *,
 def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) -> None:
     """Hold the structures against their rules; damage that was there before the change is not its fault."""
     for name, editor in stage.hives.items():
-        old, new = disk.windows.registry(name).source, fresh.windows.registry(name).source
+        old, new = disk.windows.registry(name), fresh.windows.registry(name)
         touched = editor.touched
-        if full:
-            before, after = check_hive(old), check_hive(new)
-        else:
-            before, after = check_hive_touched(old, touched), check_hive_touched(new, touched)
+        after = check_hive(new.source) if full else check_hive_touched(new.source, touched)
+        severe = [problem for problem in after if problem.severe]
+        if not severe:
+            continue
+        before = check_hive(old.source) if full else check_hive_touched(old.source, _in_old(touched, old))
         known = {(problem.code, problem.message) for problem in before}
-        for problem in after:
-            if problem.severe and (problem.code, problem.message) not in known:
+        for problem in severe:
+            if (problem.code, problem.message) not in known:
                 raise _unsound(f"the {name} hive", problem.message, problem.location)
     if stage.volume_editor is not None:
-        old, new = disk.volume.source, fresh.volume.source
+        volume, changed_volume = disk.volume.source, fresh.volume.source
         changed = stage.volume_editor.touched
-        faults = check_volume(new) if full else check_volume_touched(new, changed)
+        faults = check_volume(changed_volume) if full else check_volume_touched(changed_volume, changed)
         if faults:
-            known = {(fault.code, fault.message) for fault in check_volume(old)} if full else set()
+            known = {(fault.code, fault.message) for fault in check_volume(volume)} if full else set()
             for fault in faults:
                 if (fault.code, fault.message) not in known:
                     raise _unsound("the volume", fault.message, fault.location)
+
+
+def _in_old(touched: Touched, old: Hive) -> Touched:
+    """What of it was there before the change: new bins and new keys are nowhere in the old hive."""
+    return Touched(
+        keys=tuple(path for path in touched.keys if old.find(path) is not None),
+        lists=tuple(path for path in touched.lists if old.find(path) is not None),
+        bins=tuple(start for start in touched.bins if start < old.base_block.hive_bins_size),
+    )
 
 
 def _unsound(what: str, why: str, location: Location | None) -> VerifyFailedError:
@@ -217,9 +228,9 @@ def _second_opinion(disk: VDisk, state: ExpectedState) -> None:
 
 
 def _check_with_dissect_hypervisor(source: ByteSource, expected: Expectation) -> None:
-    from dissect.hypervisor.disk.vhd import VHD
+    from vdiskkit.container.dissect_view import open_with_dissect
 
-    disk = VHD(cast("BinaryIO", SourceFile(GuardedSource(source, ReadBudget(_BYTES, _CALLS)))))
+    disk = open_with_dissect(source, ReadBudget(_BYTES, _CALLS))
     for offset, length, wanted in expected.ranges:
         disk.seek(offset)
         if digest(disk.read(length)) != wanted:
