@@ -55,16 +55,22 @@ class Problem(NamedTuple):
     location: Location | None
 
 
-def check_touched(source: ByteSource, touched: Touched) -> list[Problem]:
+def check_touched(source: ByteSource, touched: Touched, before: ByteSource | None = None) -> list[Problem]:
     """Check what a change touched: its files, directories, freed records and freed clusters.
 
     Args:
         source: The volume as it is now.
         touched: What ``VolumeEditor.touched`` says.
+        before: The volume as it was. What was wrong there already is left out: an old fault beside the change is not
+            its fault.
 
     Returns:
         What is wrong; empty when all is well.
     """
+    if before is not None:
+        found = check_touched(source, touched)
+        known = {_place_of(problem) for problem in check_touched(before, touched)} if found else set()
+        return [problem for problem in found if _place_of(problem) not in known]
     check = _Check(source)
     check.guarded(check.opened, None)
     if check.ready:
@@ -353,6 +359,11 @@ class _Check:
                         self._source.location,
                     )
                 used = free + size
+
+
+def _place_of(problem: Problem) -> tuple[str, str, object]:
+    """A problem without the name of the file that it was found in."""
+    return problem.code, problem.message, problem.location.steps if problem.location else None
 
 
 def _of_object_id(entry: Entry) -> int:

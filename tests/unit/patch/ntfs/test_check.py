@@ -183,3 +183,19 @@ def test_a_reparse_point_of_a_freed_record_is_found() -> None:
     touched = staged.editor.touched
     assert [problem.code for problem in check_touched(staged.file, touched)] == ["view.stale"]
     assert deleted.record in touched.freed_records
+
+
+def test_faults_that_were_there_before_are_left_out_on_request() -> None:
+    editor = volumes.editor("directory")
+    number = editor.number("thinned")
+    record = editor.record(number)
+    start, _ = editor.value(record, editor.find(record, INDEX_BITMAP, "$I30"))
+    volumes.poke(editor, number, start + 7, "<B", record[start + 7] | 0x01)
+    staged = Staged(editor.data)
+    name = next(staged.volume.listdir("thinned")).name
+    staged.editor.delete_file(f"thinned\\{name}")
+    touched = staged.editor.touched
+    found = check_touched(staged.file, touched)
+    assert found
+    assert all("not in the tree" in problem.message for problem in found)
+    assert check_touched(staged.file, touched, before=BytesSource(staged.data)) == []
