@@ -6,6 +6,7 @@
 
     with vdiskkit.open_vdisk("win10.vhd") as disk:      # can only read
         print(disk.inspect().licensing.skip_rearm)
+        vdiskkit.validate(disk, "kms-standard").raise_for_findings()
 
     plan = vdiskkit.plan_kms_prep("win10.vhd", skip_rearm=0, remove_tokens=True)
     print(plan.describe())                              # nothing is written yet
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         ParentMismatchError,
         ParentNotFoundError,
         PatchError,
+        PolicyError,
         ReadLimitError,
         RollbackFailedError,
         SourceError,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         UnknownFormatError,
         UnsupportedFeatureError,
         UsageError,
+        ValidationFailed,
         ValueMissingError,
         VDiskError,
         VerifyFailedError,
@@ -61,6 +64,12 @@ if TYPE_CHECKING:
     from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
     from vdiskkit.pvp import Pvp, read_pvp
+    from vdiskkit.rules.catalogue import all_rules
+    from vdiskkit.rules.facts import Finding, Report, RuleResult, Severity, Verdict
+    from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
+    from vdiskkit.rules.profile import Profile
+    from vdiskkit.rules.profile_files import load_profile
+    from vdiskkit.rules.validate import validate, validate_path
     from vdiskkit.vdisk import VDisk, inspect_path, open_vdisk
 
 _HOMES = {
@@ -68,23 +77,36 @@ _HOMES = {
     "DeleteFile": "vdiskkit.patch.operations",
     "DeleteKey": "vdiskkit.patch.operations",
     "DeleteValue": "vdiskkit.patch.operations",
+    "Finding": "vdiskkit.rules.facts",
     "Inspection": "vdiskkit.inspection.facts",
     "KeptChange": "vdiskkit.patch.history",
     "Location": "vdiskkit.location",
+    "NotApplicable": "vdiskkit.rules.model",
+    "Passed": "vdiskkit.rules.model",
     "PatchResult": "vdiskkit.patch.api",
     "Plan": "vdiskkit.patch.plan",
+    "Problem": "vdiskkit.rules.model",
+    "Profile": "vdiskkit.rules.profile",
     "Pvp": "vdiskkit.pvp",
     "Recovery": "vdiskkit.patch.history",
     "RecoveryAction": "vdiskkit.patch.history",
+    "Report": "vdiskkit.rules.facts",
+    "Rule": "vdiskkit.rules.model",
+    "RuleResult": "vdiskkit.rules.facts",
     "SavedPlan": "vdiskkit.patch.plan",
     "SetPvpField": "vdiskkit.patch.operations",
     "SetValue": "vdiskkit.patch.operations",
+    "Severity": "vdiskkit.rules.facts",
+    "Unknown": "vdiskkit.rules.model",
     "VDisk": "vdiskkit.vdisk",
+    "Verdict": "vdiskkit.rules.facts",
+    "all_rules": "vdiskkit.rules.catalogue",
     "apply": "vdiskkit.patch.api",
     "find_change": "vdiskkit.patch.past",
     "history": "vdiskkit.patch.past",
     "inspect_path": "vdiskkit.vdisk",
     "load_plan": "vdiskkit.patch.plan",
+    "load_profile": "vdiskkit.rules.profile_files",
     "open_hive": "vdiskkit.hivefile",
     "open_vdisk": "vdiskkit.vdisk",
     "pending_change": "vdiskkit.patch.past",
@@ -92,7 +114,10 @@ _HOMES = {
     "plan_kms_prep": "vdiskkit.patch.api",
     "read_pvp": "vdiskkit.pvp",
     "recover": "vdiskkit.patch.past",
+    "rule": "vdiskkit.rules.model",
     "undo": "vdiskkit.patch.past",
+    "validate": "vdiskkit.rules.validate",
+    "validate_path": "vdiskkit.rules.validate",
 }
 _ERRORS = (
     "ChainError",
@@ -110,6 +135,7 @@ _ERRORS = (
     "ParentMismatchError",
     "ParentNotFoundError",
     "PatchError",
+    "PolicyError",
     "ReadLimitError",
     "RollbackFailedError",
     "SourceError",
@@ -119,6 +145,7 @@ _ERRORS = (
     "UnsupportedFeatureError",
     "UsageError",
     "VDiskError",
+    "ValidationFailed",
     "ValueMissingError",
     "VerifyFailedError",
     "WriteRefusedError",
@@ -134,6 +161,7 @@ __all__ = [
     "DeleteKey",
     "DeleteValue",
     "FileMissingError",
+    "Finding",
     "FormatError",
     "HibernatedVolumeError",
     "InUseError",
@@ -143,37 +171,51 @@ __all__ = [
     "KeyMissingError",
     "Location",
     "LogReplayNeededError",
+    "NotApplicable",
     "NotFoundError",
     "ParentMismatchError",
     "ParentNotFoundError",
+    "Passed",
     "PatchError",
     "PatchResult",
     "Plan",
+    "PolicyError",
+    "Problem",
+    "Profile",
     "Pvp",
     "ReadLimitError",
     "Recovery",
     "RecoveryAction",
+    "Report",
     "RollbackFailedError",
+    "Rule",
+    "RuleResult",
     "SavedPlan",
     "SetPvpField",
     "SetValue",
+    "Severity",
     "SourceError",
     "StalePlanError",
     "StateError",
+    "Unknown",
     "UnknownFormatError",
     "UnsupportedFeatureError",
     "UsageError",
     "VDisk",
     "VDiskError",
+    "ValidationFailed",
     "ValueMissingError",
+    "Verdict",
     "VerifyFailedError",
     "WriteRefusedError",
     "__version__",
+    "all_rules",
     "apply",
     "find_change",
     "history",
     "inspect_path",
     "load_plan",
+    "load_profile",
     "open_hive",
     "open_vdisk",
     "pending_change",
@@ -181,7 +223,10 @@ __all__ = [
     "plan_kms_prep",
     "read_pvp",
     "recover",
+    "rule",
     "undo",
+    "validate",
+    "validate_path",
 ]
 
 

@@ -4,6 +4,7 @@ r"""The exception tree. Every error knows what, where, why, what now, and the ex
 
     VDiskError                        path, location, hint; exit_code for the command line
     +- UsageError                     the call itself is wrong (2)
+    |  +- PolicyError                 a profile file is wrong: file, line, key
     +- SourceError                    the file cannot be opened or read (3); also an OSError
     +- FormatError                    the bytes are not what the format says (3)
     |  +- UnknownFormatError          no known signature
@@ -26,9 +27,10 @@ r"""The exception tree. Every error knows what, where, why, what now, and the ex
     |  +- ParentNotFoundError         carries the paths that were tried
     |  +- ParentMismatchError         a parent was found, but its id is another one
     +- NotFoundError                  asked for something that is not there (1)
-       +- FileMissingError            also a FileNotFoundError
-       +- KeyMissingError             also a KeyError
-       +- ValueMissingError           also a KeyError
+    |  +- FileMissingError            also a FileNotFoundError
+    |  +- KeyMissingError             also a KeyError
+    |  +- ValueMissingError           also a KeyError
+    +- ValidationFailed               raised on request only: a validation found something (1)
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vdiskkit.location import Location
+    from vdiskkit.rules.facts import Finding
 
 __all__ = [
     "ChainError",
@@ -54,6 +57,7 @@ __all__ = [
     "ParentMismatchError",
     "ParentNotFoundError",
     "PatchError",
+    "PolicyError",
     "ReadLimitError",
     "RollbackFailedError",
     "SourceError",
@@ -63,6 +67,7 @@ __all__ = [
     "UnsupportedFeatureError",
     "UsageError",
     "VDiskError",
+    "ValidationFailed",
     "ValueMissingError",
     "VerifyFailedError",
     "WriteRefusedError",
@@ -94,6 +99,10 @@ class UsageError(VDiskError):
     """The call itself is wrong: an argument that can never work."""
 
     exit_code = 2
+
+
+class PolicyError(UsageError):
+    """A profile says something that cannot be: an unknown key, a wrong value; the location names file and line."""
 
 
 class SourceError(VDiskError, OSError):
@@ -225,3 +234,20 @@ class ValueMissingError(NotFoundError, KeyError):
     """A registry value does not exist."""
 
     __str__ = VDiskError.__str__
+
+
+class ValidationFailed(VDiskError):  # noqa: N818 - it says what happened, and nothing went wrong in the program
+    """Raised on request only: a validation found something. ``findings`` carries what."""
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        findings: tuple[Finding, ...] = (),
+        location: Location | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, location=location, hint=hint)
+        self.findings = findings

@@ -1,0 +1,93 @@
+"""Validating an opened vDisk, or one by its path."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from vdiskkit.rules.asked import read_asked
+from vdiskkit.rules.catalogue import all_rules, check_codes, with_rules
+from vdiskkit.rules.engine import evaluate
+from vdiskkit.rules.profile import Profile
+from vdiskkit.rules.profile_files import default_profile, load_profile
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from vdiskkit.rules.facts import Report, Severity
+    from vdiskkit.rules.model import Rule
+    from vdiskkit.vdisk import VDisk
+
+__all__ = ["validate", "validate_path"]
+
+
+def validate(
+    disk: VDisk,
+    profile: Profile | str | os.PathLike[str] | None = None,
+    *,
+    select: Sequence[str] = (),
+    extend_select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fail_on: Severity | str | None = None,
+    strict_unknown: bool | None = None,
+    rules: Sequence[Rule] = (),
+    deep: bool = False,
+    now: datetime | None = None,
+    chosen_by: str | None = None,
+) -> Report:
+    """Judge a vDisk by the rules of a profile.
+
+    Args:
+        disk: An opened vDisk.
+        profile: A profile, a built-in name, or the path of a TOML file. None takes the built-in one for the licence
+            mode in the side-car.
+        select: Only rules whose codes begin so, instead of the profile's choice.
+        extend_select: These as well.
+        ignore: Not these.
+        fail_on: Severity from which on the disk is not fit; None for the profile's.
+        strict_unknown: Whether what is not determinable is an error; None for the profile's.
+        rules: Rules of your own, made with :func:`vdiskkit.rule`.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+        now: The time that waivers are judged by; None for the present.
+        chosen_by: Why this profile is used, for the report.
+
+    Raises:
+        PolicyError: The profile says something that cannot be.
+        UsageError: Two rules have the same code, or a level is no severity.
+        VDiskError: The container or its chain cannot be read.
+    """
+    available = all_rules()
+    if rules:
+        available = with_rules([*(rule for rule in available if rule not in with_rules(())), *rules])
+    codes = tuple(rule.code for rule in available)
+    check_codes((*select, *extend_select, *ignore), codes)
+    inspection = disk.inspect(deep=deep, readiness=True)
+    why = chosen_by or "asked for"
+    if profile is None:
+        profile, default = default_profile(inspection.pvp)
+        why = chosen_by or default
+        chosen = False
+    else:
+        chosen = True
+    loaded = profile if isinstance(profile, Profile) else load_profile(profile, codes=codes)
+    used = loaded.changed(
+        select=select, extend_select=extend_select, ignore=ignore, fail_on=fail_on, strict_unknown=strict_unknown
+    )
+    return evaluate(
+        inspection,
+        used,
+        now=now or datetime.now(UTC),
+        asked=read_asked(disk, used),
+        rules=available,
+        chosen_by=why,
+        chosen=chosen,
+    )
+
+
+def validate_path(path: str | os.PathLike[str], profile: Profile | str | None = None) -> Report:
+    """Open one vDisk, validate it and close it: the unit of work for an executor (arguments and result pickle)."""
+    from vdiskkit.vdisk import open_vdisk
+
+    with open_vdisk(path) as disk:
+        return validate(disk, profile)
