@@ -254,9 +254,10 @@ class FileRecords:
                     hint="run chkdsk on the volume",
                 )
             gathered += match
-        if len(gathered) != sum(len(attributes) for attributes in held_by.values()):
+        places = [(held.record, held.offset) for held in gathered]
+        if sorted(places) != sorted((held.record, held.offset) for one in held_by.values() for held in one):
             raise CorruptStructureError(
-                "the attribute list does not name every attribute of its file",
+                "the attribute list does not name every attribute of its file once",
                 location=where,
                 hint="run chkdsk on the volume",
             )

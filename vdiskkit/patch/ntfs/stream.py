@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import CorruptStructureError, FileMissingError, WriteRefusedError
-from vdiskkit.ntfs.attributes import MOUNT_POINT, SYMLINK, WOF
+from vdiskkit.ntfs.attributes import WOF
 from vdiskkit.ntfs.record import COMPRESSION_MASK, DATA, ENCRYPTED
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.growth import grow, write_initialized
@@ -191,6 +191,4 @@ def check_writable(file: NtfsFile, content: AttributeContent) -> None:
             location=where,
             hint="uncompress it inside Windows: compact /u /exe",
         )
-    if reparse.tag in (SYMLINK, MOUNT_POINT):
-        raise WriteRefusedError(f"{file.path} is a link to {reparse.target}", location=where)
     raise WriteRefusedError(f"{file.path} is a reparse point: {reparse.tag_name}", location=where)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.location import Location
+from vdiskkit.ntfs.record import ATTRIBUTE_LIST
+from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.fixups import protect
 from vdiskkit.patch.ntfs.records import FileRecords
 from vdiskkit.patch.ntfs.surgery import (
@@ -19,6 +22,9 @@ from vdiskkit.patch.ntfs.surgery import (
     value_offset,
 )
 from vdiskkit.patch.staging import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Location("x")
 
@@ -146,3 +152,26 @@ def test_an_extension_of_another_file_is_an_error() -> None:
     store.store(extension, record, Phase.LINK)
     with pytest.raises(CorruptStructureError, match="does not belong to this file"):
         FileRecords(store, number)
+
+
+def list_of(staged: Staged, number: int) -> tuple[AttributeContent, bytes]:
+    store = staged.editor.store
+    held = next(one for one in store.attributes(number) if one.attribute.type == ATTRIBUTE_LIST)
+    content = AttributeContent(store, [held])
+    return content, content.read(0, content.size)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:24] + b"\x99\x99" + data[26:], "which has none such"),
+        (lambda data: data[:-32] + data[-64:-32], "does not name every attribute"),
+    ],
+)
+def test_a_list_that_does_not_fit_the_records_is_an_error(change: Callable[[bytes], bytes], message: str) -> None:
+    staged = Staged("edits")
+    number = staged.volume.lookup("ids\\linked").record_number
+    content, data = list_of(staged, number)
+    content.write(0, change(data).ljust(len(data), b"\0")[: len(data)], Phase.LINK)
+    with pytest.raises(CorruptStructureError, match=message):
+        FileRecords(staged.editor.store, number)

@@ -112,14 +112,14 @@ def test_sparse_files_are_written_where_they_have_clusters() -> None:
     staged.check()
 
 
-def wof(staged: Staged) -> None:
-    """Give a resident file the reparse point of WOF in the place of its security descriptor or the like."""
+def retag(staged: Staged, tag: int) -> None:
+    """Make a link to nowhere another kind of reparse point."""
     store = staged.editor.store
     number = staged.volume.lookup("jumps\\dangling", follow=False).record_number
     held = next(one for one in store.attributes(number) if one.attribute.type == 0xC0)
     record = store.load(number)
     start = held.offset + struct.unpack_from("<H", record, held.offset + 20)[0]
-    struct.pack_into("<IHHIIII", record, start, 0x80000017, 16, 0, 1, 2, 1, 0)
+    struct.pack_into("<IHHIIII", record, start, tag, 16, 0, 1, 2, 1, 0)
     struct.pack_into("<I", record, held.offset + 16, 24)
     store.store(number, record, Phase.LINK)
 
@@ -138,11 +138,21 @@ def wof(staged: Staged) -> None:
 )
 def test_refusals(path: str, error: type[VDiskError], message: str) -> None:
     staged = Staged("basic")
-    wof(staged)
+    retag(staged, 0x80000017)
     staged = Staged(staged.after)
     with pytest.raises(error, match=message):
         staged.editor.open_stream(path)
     assert not staged.changes
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"), [(0x80000013, "data deduplication"), (0x9000601A, "cloud file"), (0x80001234, "0x80001234")]
+)
+def test_other_reparse_points_are_refused_by_name(tag: int, message: str) -> None:
+    staged = Staged("basic")
+    retag(staged, tag)
+    with pytest.raises(WriteRefusedError, match=rf"jumps\\dangling is a reparse point: .*{message}"):
+        Staged(staged.after).editor.open_stream("jumps\\dangling")
 
 
 @pytest.mark.parametrize(
