@@ -105,6 +105,15 @@ STORES = {
         "swapfile.sys": 64 * KIB,
     },
 }
+# What tells the state of an installation: files that a healthy one does not have, and a log of 21 chunks.
+STATE = {
+    "Windows/WinSxS/pending.xml": 8 * KIB,
+    "Windows/System32/sysprep/Sysprep_succeeded.tag": 0,
+    "Windows/System32/sysprep/second.xml": 12 * KIB,
+    "Windows/System32/winevt/Logs/Application.evtx": (4 + 21 * 64) * KIB,
+    "autounattend.xml": 12 * KIB,
+    "unattend.xml": 12 * KIB,
+}
 # What a name from an image can do to a terminal, a log, a build server's annotations, markup and a spreadsheet.
 HOSTILE = {
     f"Users/Public/{name}": 5000
@@ -154,6 +163,7 @@ BASES = {
     "win8": Base("win8", 30 * MIB, 40),
     "hostile": Base("win10", 30 * MIB, 40, extra=HOSTILE),
     "sector4096": Base("win10", 30 * MIB, 40, sector=4096),
+    "state": Base("win10", 30 * MIB, 40, extra=STATE),
     "cluster512": Base("win10", 30 * MIB, 40, cluster=512),
     "reserved": Base("", 4 * MIB),
     "cluster65536": Base("win10", 46 * MIB, 40, cluster=65536),
@@ -245,7 +255,7 @@ def fill(root: Path, base: Base) -> None:
     make_fragmented(root, "Windows/System32/config/SOFTWARE", files.pop("Windows/System32/config/SOFTWARE"))
     put_files(root, files)
     store = root / "Windows" / "WinSxS"
-    store.mkdir()
+    store.mkdir(exist_ok=True)
     for index, name in enumerate(components(base.components)):
         (store / name).mkdir()
         if index % 50 == 0:

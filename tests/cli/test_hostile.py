@@ -27,6 +27,8 @@ _LABELS = re.compile(
     r"|multicast|network card|other|names area|format|file size|unknown area|residue|dir|stream|directory|size"
     r"|stored|attributes|created|written|accessed|MFT record|name|short name|reparse point|value"
     r"|plan|set|create|delete|note|forced|writes|range|result|already so|undo|change|length|saved|copied|grows|block"
+    r"|readiness|restart|setup|power|personality|PVSAgent|MCS IO|SCSI adapter|domain|settings|event log|rearm marker"
+    r"|cached host|answer file|events?|event \d+"
     r"|error:|at|hint|warning:|note:)"
     r"(?: |$)"
 )
@@ -45,6 +47,7 @@ def assert_safe(text: str) -> None:
     [
         ("inspect", HOSTILE),
         ("inspect", HOSTILE, "--second-opinion"),
+        ("inspect", HOSTILE, "--readiness"),
         ("license", HOSTILE, "--show-key"),
         ("pvp", "show", HOSTILE),
         ("pvp", "show", SAMPLES / "hostile.pvp"),

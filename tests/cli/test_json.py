@@ -56,7 +56,9 @@ def test_schemas_are_printed(run: Callable[..., Outcome]) -> None:
 
 @pytest.mark.parametrize("disk", DISKS)
 @pytest.mark.parametrize(
-    "args", [("inspect",), ("inspect", "--deep", "--second-opinion"), ("license",), ("pvp", "show")], ids=" ".join
+    "args",
+    [("inspect",), ("inspect", "--deep", "--second-opinion", "--readiness"), ("license",), ("pvp", "show")],
+    ids=" ".join,
 )
 def test_real_output_validates(run: Callable[..., Outcome], disk: str, args: tuple[str, ...]) -> None:
     outcome = run(*args, SAMPLES / disk, "--json")

@@ -23,6 +23,7 @@ SECTIONS: Final = {
     "pair": ("pair",),
     "lock": ("pair",),
     "procedure": ("procedure",),
+    "readiness": ("readiness",),
     "notices": ("notices",),
     "opinion": ("cross_check",),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vdiskkit.report import text_disk, text_license, text_pair, text_windows
+from vdiskkit.report import text_disk, text_license, text_pair, text_readiness, text_windows
 from vdiskkit.report.layout import Row, render, stale_mark
 from vdiskkit.report.sections import SECTIONS
 
@@ -42,7 +42,7 @@ def inspection_lines(inspection: Inspection, style: Style, sections: Iterable[st
         rows.append(Row("newer", text, "warning"))
     for name in wanted:
         rows.extend(_WRITERS[name](inspection))
-    if not {"license", "tokens", "office", "procedure"}.isdisjoint(wanted):
+    if not {"license", "tokens", "office", "procedure", "readiness"}.isdisjoint(wanted):
         rows.append(Row("not claimed", NOT_CLAIMED))
     return render(rows, style)
 
@@ -93,6 +93,7 @@ _WRITERS: Final[dict[str, Callable[[Inspection], Iterator[Row]]]] = {
     "pair": text_pair.pair,
     "lock": text_pair.lock,
     "procedure": _procedure,
+    "readiness": text_readiness.readiness,
     "notices": _notices,
     "opinion": _opinion,
 }

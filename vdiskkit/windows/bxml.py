@@ -94,7 +94,7 @@ class BinaryXml:
         """Yield the texts of the fragment at ``start``, each with its path.
 
         Paths are like ``Event/System/EventID`` for the text of an element, ``Event/System/Provider@Name`` for an
-        attribute. An element without a text is not told.
+        attribute. An element without anything in it gives an empty text.
 
         Raises:
             BinaryXmlError: The bytes are no binary XML.
@@ -258,7 +258,12 @@ class BinaryXml:
                 below = f"{path}/{part.name}" if path else part.name
                 for key, pieces in part.attributes:
                     yield f"{below}@{key}", "".join(text for _, text in self._walk(pieces, values, "", depth + 1))
-                yield from self._walk(part.children, values, below, depth + 1)
+                empty = True
+                for found in self._walk(part.children, values, below, depth + 1):
+                    empty = False
+                    yield found
+                if empty:
+                    yield below, ""
             elif isinstance(part, _Instance):
                 yield from self._walk(part.elements, part.values, path, depth + 1)
             elif part.number < len(values):

@@ -1,8 +1,8 @@
 """Event log files (``.evtx``): the newest records first, a bounded number of chunks of 64 KiB.
 
-dissect.eventlog reads the same format and is the judge in the tests, but not used here: it reads a log from its oldest
-chunk on, gives up a whole chunk for one damaged record, lets a value of the record before stand where a template gets
-fewer values, and never ends on an array of null values.
+dissect.eventlog reads the same format and is the judge in the tests, but is not used here: it reads a log from its
+first chunk to its last, gives up the rest of a chunk for one record that it cannot read, hands out values that change
+when the next record is read, never ends on an array of null values, and takes 90 ms to import.
 
 Follows [MS-EVEN6] and the libevtx documentation of the format.
 """

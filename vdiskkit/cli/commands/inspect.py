@@ -49,6 +49,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     help=f"Only these sections: {', '.join(SECTIONS)}.",
 )
 @click.option("--deep", is_flag=True, help="Also read what costs more than a glance, such as a large $Bitmap.")
+@click.option("--readiness", is_flag=True, help="Also read what decides whether the image can be cloned as it is.")
 @click.option("--second-opinion", is_flag=True, help="Also ask the dissect readers, and tell where they differ.")
 @click.option("--show-key", is_flag=True, help="Show product keys whole; otherwise only the last five characters.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also inspect the disks in LIST, one path a line.")
@@ -65,6 +66,7 @@ def command(
     deep: bool,
     show_key: bool,
     second_opinion: bool,
+    readiness: bool,
     files_from: str | None,
     null: bool,
 ) -> int:
@@ -77,7 +79,12 @@ def command(
 
     def gather(target: str) -> Inspection:
         with open_disk(session, target) as disk:
-            return disk.inspect(deep=deep, show_keys=show_key, second_opinion=second_opinion)
+            return disk.inspect(
+                deep=deep,
+                show_keys=show_key,
+                second_opinion=second_opinion,
+                readiness=readiness or "readiness" in section,
+            )
 
     def as_text(inspection: Inspection, style: Style) -> Iterable[str]:
         from vdiskkit.report.text import inspection_lines
