@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.build import scenario
+from vdiskkit.journal import read_pending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,3 +56,43 @@ def test_killed_at_any_time(tmp_path: Path) -> None:
     """Set VDISKKIT_KILL_ROUNDS to 300 or more for a thorough run."""
     seen = rounds(tmp_path, ROUNDS)
     assert seen["before"] + seen["after"] == ROUNDS
+
+
+def vdiskkit(*arguments: object, call: int = -1, how: str = "half") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.crash.doomed", str(call), how, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_the_command_line_killed_and_recovered(folder: Path) -> None:
+    """The whole way: a preparation for KMS is killed, readers see the old state, ``recover`` brings it back."""
+    disk = scenario.make("win10-private-mak", folder)
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".vhd", ".pvp"})
+    before = [path.read_bytes() for path in files]
+    command = ("kms-prep", disk, "--skip-rearm", "1", "--remove-tokens", "--yes")
+    key = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
+    question = ("reg", "get", disk, key, "SkipRearm")
+    done = vdiskkit(*command)
+    assert done.returncode == 0, done.stderr
+    calls = int(done.stderr.rpartition("calls: ")[2])
+    assert vdiskkit(*question).stdout.strip() == "1"
+    assert vdiskkit("undo", disk, "--yes").returncode == 0
+    assert [path.read_bytes() for path in files] == before
+    assert vdiskkit(*question).returncode == 1
+    chosen = range(calls) if ROUNDS > 10 else (4, calls // 2, calls - 3)
+    for call in chosen:
+        killed = vdiskkit(*command, call=call)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        answer = vdiskkit(*question)
+        found = [path.read_bytes() for path in files]
+        committed = found != before and read_pending(str(disk)) is None
+        assert answer.returncode == (0 if committed else 1), answer.stderr
+        again = vdiskkit(*command)
+        if again.returncode:
+            assert again.returncode == 7
+            assert "recover" in again.stderr
+            recovered = vdiskkit("recover", disk, "--yes")
+            assert recovered.returncode == 0, recovered.stderr
+        if [path.read_bytes() for path in files] != before:
+            assert vdiskkit("undo", disk, "--yes").returncode == 0
+        assert [path.read_bytes() for path in files] == before
+    assert not list(folder.glob("*.vdiskkit-journal"))

@@ -26,6 +26,7 @@ from tests.crash.matrix import (
     pending,
     recovered,
     settled,
+    side,
     undo_of,
     undone,
 )
@@ -394,3 +395,44 @@ def test_recovery_forward_finishes_what_was_all_written() -> None:
             for left in again.power_cuts(chooser(call.number), samples=4):
                 check_recovery(left, change, chooser(0))
     assert finished
+
+
+def test_what_needs_no_decision_is_finished_by_the_next_change_or_undo() -> None:
+    """Only a change that had begun to write waits for recovery; what is left of others is in nobody's way."""
+    change = pair()
+    seen = set()
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        for left in system.power_cuts(chooser(call.number), samples=6):
+            if pending(left) is not None:
+                continue
+            where = side(left, change)
+            following = change._replace(start=left) if where == "before" else undo_of(change)._replace(start=left)
+            seen.add((where, journal_path(DISK) in left))
+            assert content(following.done(), following.after) == following.after
+            for number in range(len(following.calls())):
+                again = SimulatedFileSystem(left, at(number))
+                with pytest.raises(PowerCut):
+                    following.run(again)
+                for rest in again.power_cuts(chooser(number), exhaustive=1, samples=2):
+                    side(recovered(rest), change)
+    assert seen == {("before", False), ("before", True), ("after", True), ("after", False)}
+
+
+def test_undo_can_be_tried_before_the_journal_is_put_away() -> None:
+    change = pair()
+    tried = 0
+    for call in change.calls()[-3:]:
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        left = system.files()
+        if pending(left) is None and journal_path(DISK) in left:
+            system = SimulatedFileSystem(left)
+            assert undo(DISK, dry_run=True, system=system).path == journal_path(DISK)
+            assert system.calls == []
+            assert content(undone(left), change.before) == change.before
+            tried += 1
+    assert tried

@@ -8,13 +8,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from vdiskkit.errors import ChangedSinceError, CorruptStructureError, InUseError, NotFoundError
+from vdiskkit.errors import ChangedSinceError, CorruptStructureError, InUseError, JournalPendingError, NotFoundError
 from vdiskkit.journal import (
     Journal,
     JournalState,
     build_state,
     journal_path,
-    next_undo_path,
     read_journal,
     undo_paths,
 )
@@ -25,8 +24,9 @@ from vdiskkit.patch.kept import (
     discard_journal,
     load_journal,
     remove_journal,
-    restamp,
     restamp_after_rollback,
+    settle_undo,
+    tidy,
     write_state,
 )
 from vdiskkit.patch.recovery import check_all_new, check_old_or_new, roll_back, write_again
@@ -142,9 +142,7 @@ def recover(
         return Recovery(RecoveryAction.DISCARDED, None)
     if journal.state is JournalState.COMMITTED:
         if not dry_run:
-            # Once more: if flushing it failed, what is read may not be what is on the disk.
-            write_state(path, build_state(JournalState.COMMITTED, journal.stamps, journal.cause), system)
-            _close(disk_path, journal, system)
+            tidy(disk_path, system)
         return Recovery(RecoveryAction.FINISHED, journal)
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
@@ -162,7 +160,7 @@ def recover(
         return Recovery(RecoveryAction.ROLLED_BACK, journal)
     stamps = tuple(Stamp(*system.stamp(name)) for name in paths)
     write_state(path, build_state(JournalState.COMMITTED, stamps), system)
-    _close(disk_path, journal._replace(state=JournalState.COMMITTED, stamps=stamps), system)
+    tidy(disk_path, system)
     return Recovery(RecoveryAction.FINISHED, journal)
 
 
@@ -188,33 +186,35 @@ def undo(
 
     Raises:
         NotFoundError: No change is kept, or ``change_id`` is not the newest.
+        JournalPendingError: An earlier change waits for recovery.
         ChangedSinceError: The disk was used since; nothing was touched.
         PatchError: It failed; the files are as they were.
     """
     system = system or RealFileSystem()
-    kept = undo_paths(disk_path, system.names)
-    journal = load_journal(kept[-1], system) if kept else None
+    if not dry_run:
+        tidy(disk_path, system)
+    kept, journal = _newest(disk_path, system)
     if journal is None:
         raise NotFoundError(
             "no change of this disk is kept", location=Location(disk_path), hint="`journal ls` lists what is kept"
         )
     if change_id is not None and journal.id != change_id:
         raise NotFoundError(
-            f"the newest change is {journal.id}, and changes are taken back newest first", location=Location(kept[-1])
+            f"the newest change is {journal.id}, and changes are taken back newest first", location=Location(kept)
         )
     if journal.state is not JournalState.COMMITTED:
         raise CorruptStructureError(
             "this journal was kept without having been committed",
-            location=Location(kept[-1]),
+            location=Location(kept),
             hint="it takes nothing back; restore a copy if the state before the change is wanted",
         )
     paths = _paths(disk_path, journal)
     with _opened(paths, system) as files:
         edits = _reversed_edits(journal, files, paths, system)
     if dry_run:
-        return KeptChange(kept[-1], journal)
+        return KeptChange(kept, journal)
     about = {
-        "undoes": os.path.basename(kept[-1]),
+        "undoes": os.path.basename(kept),
         "change": str(journal.id),
         "summary": journal.about.get("summary", ""),
     }
@@ -223,10 +223,29 @@ def undo(
         about,
         change_id=uuid4(),
         system=system,
-        settle=lambda committed: _settle_undo(disk_path, committed, system),
+        settle=lambda committed: settle_undo(disk_path, committed, system),
     )
     transaction.run(keep=False, progress=progress)
-    return KeptChange(kept[-1], journal)
+    return KeptChange(kept, journal)
+
+
+def _newest(disk_path: str, system: FileSystem) -> tuple[str, Journal | None]:
+    """Return the newest change that can be taken back, put away already or not."""
+    path = journal_path(disk_path)
+    waiting = load_journal(path, system) if system.exists(path) else None
+    if waiting is not None and waiting.state is not JournalState.COMMITTED:
+        raise JournalPendingError(
+            "an earlier change of this disk was interrupted",
+            location=Location(path),
+            hint="run `recover` on the disk first",
+        )
+    undone = None
+    if waiting is not None:
+        undone = waiting.about.get("undoes")
+        if undone is None:
+            return path, waiting
+    kept = [item for item in undo_paths(disk_path, system.names) if os.path.basename(item) != undone]
+    return (kept[-1], load_journal(kept[-1], system)) if kept else (path, None)
 
 
 def _reversed_edits(
@@ -267,33 +286,6 @@ def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:
     """The part by which the file grew: it goes away with the length, and its bytes are kept for the way back."""
     pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(start, new_size, _PIECE))
     return [FileChange(at, data, b"", max(Phase)) for at, data in pieces if any(data)]
-
-
-def _settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None:
-    """Forget the change that was taken back, and tell the one before it the files' new times."""
-    name = committed.about.get("undoes")
-    kept = undo_paths(disk_path, system.names)
-    undone = next((path for path in kept if os.path.basename(path) == name), None)
-    if undone is None:
-        return
-    journal = load_journal(undone, system)
-    if journal is not None:
-        # The files are as before the change that was taken back, save for their times.
-        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in journal.files}
-        new = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
-        restamp(kept[: kept.index(undone)], old, new, system)
-    remove_journal(undone, system)
-
-
-def _close(disk_path: str, journal: Journal, system: FileSystem) -> None:
-    path = journal_path(disk_path)
-    if "undoes" in journal.about:
-        _settle_undo(disk_path, journal, system)
-        remove_journal(path, system)
-        return
-    kept = next_undo_path(disk_path, system.names)
-    system.rename(path, kept)
-    system.flush_folder(kept)
 
 
 def _paths(disk_path: str, journal: Journal) -> list[str]:

@@ -6,11 +6,12 @@ the same. So when a later change is taken back, which writes to the files too, t
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError
 from vdiskkit.io import BytesSource
-from vdiskkit.journal import Journal, JournalState, build_state, undo_paths
+from vdiskkit.journal import Journal, JournalState, build_state, journal_path, next_undo_path, undo_paths
 from vdiskkit.journal.format import STATE_OFFSET, Stamp, cause_of
 from vdiskkit.journal.places import read_from
 from vdiskkit.location import Location
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 
     from vdiskkit.patch.files import FileSystem
 
-__all__ = ["discard_journal", "load_journal", "remove_journal", "restamp", "restamp_after_rollback", "write_state"]
+__all__ = [
+    "discard_journal",
+    "load_journal",
+    "remove_journal",
+    "restamp",
+    "restamp_after_rollback",
+    "settle_undo",
+    "tidy",
+    "write_state",
+]
 
 
 def load_journal(path: str, system: FileSystem) -> Journal | None:
@@ -110,3 +120,56 @@ def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence
     old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
     new = {entry.name: Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
     restamp(undo_paths(disk_path, system.names), old, new, system, cause=cause_of(rolled_back.id))
+
+
+def settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None:
+    """Forget the change that was taken back, and tell the one before it the files' new times."""
+    name = committed.about.get("undoes")
+    kept = undo_paths(disk_path, system.names)
+    undone = next((path for path in kept if os.path.basename(path) == name), None)
+    if undone is None:
+        return
+    journal = load_journal(undone, system)
+    if journal is not None:
+        # The files are as before the change that was taken back, save for their times.
+        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in journal.files}
+        new = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
+        restamp(kept[: kept.index(undone)], old, new, system)
+    remove_journal(undone, system)
+
+
+def tidy(disk_path: str, system: FileSystem) -> bool:
+    """Finish what needs no decision: a journal that was never armed is removed, one that is committed put away.
+
+    Returns:
+        Whether an interrupted change waits for recovery.
+
+    Raises:
+        SourceError: A journal cannot be opened.
+        CorruptStructureError: The journal is damaged.
+        OSError: The operating system could not read, write, rename or remove.
+    """
+    path = journal_path(disk_path)
+    if not system.exists(path):
+        return False
+    journal = load_journal(path, system)
+    if journal is None:
+        remove_journal(path, system)
+    elif journal.state is JournalState.COMMITTED:
+        # Once more: if flushing it failed, what is read may not be what is on the disk.
+        write_state(path, build_state(JournalState.COMMITTED, journal.stamps, journal.cause), system)
+        _put_away(disk_path, journal, system)
+    else:
+        return True
+    return False
+
+
+def _put_away(disk_path: str, journal: Journal, system: FileSystem) -> None:
+    path = journal_path(disk_path)
+    if "undoes" in journal.about:
+        settle_undo(disk_path, journal, system)
+        remove_journal(path, system)
+        return
+    kept = next_undo_path(disk_path, system.names)
+    system.rename(path, kept)
+    system.flush_folder(kept)

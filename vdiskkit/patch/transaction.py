@@ -36,7 +36,7 @@ from vdiskkit.journal import (
 from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
 from vdiskkit.location import Location
 from vdiskkit.patch.files import close_quietly
-from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback
+from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback, tidy
 from vdiskkit.patch.recovery import digest_of, roll_back
 
 if TYPE_CHECKING:
@@ -118,18 +118,13 @@ class Transaction:
             RollbackFailedError: Something failed and so did rolling back; the journal waits.
         """
         tell = progress or (lambda _step: None)
-        if self._system.exists(self.journal_path):
-            raise JournalPendingError(
-                "an earlier change of this disk was interrupted",
-                location=Location(self.journal_path),
-                hint="run `recover` on the disk first",
-            )
         files: list[OpenFile] = []
         error: BaseException | None = None
         try:
             for edit in self._edits:
                 files.append(self._system.open(edit.path))  # noqa: PERF401 - those opened must be closed on error
             tell("check")
+            self._check_pending()
             journal = self._prepare(files)
             tell("journal")
             armed = self._arm(journal)
@@ -151,6 +146,20 @@ class Transaction:
             return self._commit(armed, journal, keep=keep)
         finally:
             close_quietly([armed])
+
+    def _check_pending(self) -> None:
+        try:
+            waits = tidy(self._edits[0].path, self._system)
+        except VDiskError:
+            raise
+        except OSError as exc:
+            raise self._untouched(exc) from exc
+        if waits:
+            raise JournalPendingError(
+                "an earlier change of this disk was interrupted",
+                location=Location(self.journal_path),
+                hint="run `recover` on the disk first",
+            )
 
     def _prepare(self, files: Sequence[OpenFile]) -> Journal:
         try:
