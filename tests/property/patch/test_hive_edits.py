@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.build.hive import HiveBuilder
-from tests.unit.patch.registry.model import NOW, Node, as_dissect, by_dissect, flat, judge, load_model
-from vdiskkit.errors import VDiskError
+from tests.unit.patch.registry.model import NOW, Node, Recorder, as_dissect, by_dissect, flat, judge, load_model
+from vdiskkit.errors import NotFoundError, VDiskError
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.registry import HiveEditor, check_hive
-from vdiskkit.patch.staging import StagedFile
+from vdiskkit.patch.staging import Phase, StagedFile
 from vdiskkit.registry import Hive
 from vdiskkit.registry.upcase import sort_key, upcase
 
@@ -160,6 +161,22 @@ def damageable() -> bytes:
     return builder.build()
 
 
+def play(editor: HiveEditor, call: int, path: str) -> None:
+    match call:
+        case 0:
+            editor.set_value(path, "v", 3, bytes(30))
+        case 1:
+            editor.set_value(path, "new", 3, bytes(17000), create_keys=True)
+        case 2:
+            editor.delete_value(path, "v")
+        case 3:
+            editor.create_key(f"{path}\\K10x")
+        case 4 if path:
+            editor.delete_key(path)
+        case 5:
+            editor.set_value(path, "", 1, "text")
+
+
 @given(damage, calls)
 @settings(deadline=None)
 def test_a_damaged_hive_is_edited_or_refused(changes: list[tuple[int, int, int]], asked: list[tuple[int, str]]) -> None:
@@ -172,19 +189,7 @@ def test_a_damaged_hive_is_edited_or_refused(changes: list[tuple[int, int, int]]
     try:
         editor = HiveEditor(staged, name="TEST", now=NOW, grow=staged.extend)
         for call, path in asked:
-            match call:
-                case 0:
-                    editor.set_value(path, "v", 3, bytes(30))
-                case 1:
-                    editor.set_value(path, "new", 3, bytes(17000), create_keys=True)
-                case 2:
-                    editor.delete_value(path, "v")
-                case 3:
-                    editor.create_key(f"{path}\\K10x")
-                case 4:
-                    editor.delete_key(path)
-                case 5:
-                    editor.set_value(path, "", 1, "text")
+            play(editor, call, path)
         editor.commit([5])
     except VDiskError:
         assert staged.changes() == []
@@ -208,3 +213,29 @@ def test_keys_made_and_deleted_in_any_order(made: list[str], rng: Any) -> None:
     left = sorted(set(made) - set(gone), key=sort_key)
     assert [key.name for key in Hive(BytesSource(data)).root.subkeys()] == left
     judge(data, editor.touched)
+
+
+@given(calls, calls)
+@settings(deadline=None, max_examples=25)
+def test_after_each_phase_the_hive_is_the_old_one_or_the_new_one(
+    first: list[tuple[int, str]], second: list[tuple[int, str]]
+) -> None:
+    """New cells alone leave the old hive; with the pointers it is the new one, with cells that are not yet free."""
+    before = damageable()
+    for asked in (first, second):
+        source = Recorder(before)
+        editor = HiveEditor(source, name="TEST", now=NOW, grow=source.staged.extend)
+        for call, path in asked:
+            with suppress(NotFoundError):
+                play(editor, call, path)
+        editor.commit()
+        image = bytearray(before.ljust(source.size, b"\0"))
+        expected = {Phase.DATA: flat(before), Phase.LINK: flat(source.read_at(0, source.size))}
+        for phase in (Phase.DATA, Phase.LINK):
+            for offset, data, written in source.writes:
+                if written is phase:
+                    image[offset : offset + len(data)] = data
+            assert flat(bytes(image)) == expected[phase]
+            assert {problem.code for problem in check_hive(BytesSource(bytes(image)))} <= {"leak", "maximum"}
+        before = source.read_at(0, source.size)
+        judge(before, editor.touched)

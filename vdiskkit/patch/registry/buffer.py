@@ -5,6 +5,8 @@ An operation that fails half-way then leaves nothing behind: the source below se
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
@@ -34,7 +36,7 @@ class WriteBuffer:
         self._grow = grow
         self._size = source.size
         self._pages: dict[int, bytearray] = {}
-        self._ranges: dict[Phase, list[tuple[int, int]]] = {phase: [] for phase in Phase}
+        self._writes: dict[Phase, list[tuple[int, bytes]]] = {phase: [] for phase in Phase}
 
     @property
     def size(self) -> int:
@@ -49,7 +51,7 @@ class WriteBuffer:
     @property
     def changed(self) -> bool:
         """Whether anything waits to be handed on."""
-        return any(self._ranges.values())
+        return any(self._writes.values())
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``, written ones included.
@@ -74,7 +76,10 @@ class WriteBuffer:
         return bytes(data)
 
     def write(self, offset: int, data: bytes, phase: Phase) -> None:
-        """Write ``data`` at ``offset``; bytes at its ends that are there already are not written."""
+        """Write ``data`` at ``offset``; bytes at its ends that are there already are not written.
+
+        No byte may be written in an earlier phase than before.
+        """
         old = self.read_at(offset, len(data))
         if old == data:
             return
@@ -83,7 +88,7 @@ class WriteBuffer:
             low += 1
         while old[high - 1] == data[high - 1]:
             high -= 1
-        self._ranges[phase].append((offset + low, offset + high))
+        self._writes[phase].append((offset + low, data[low:high]))
         at = low
         while at < high:
             number, inside = divmod(offset + at, _PAGE)
@@ -107,8 +112,9 @@ class WriteBuffer:
         self._size = size
 
     def written(self) -> list[tuple[int, int]]:
-        """Return the ranges (start, end) that wait to be handed on, in any phase, joined."""
-        return _joined([item for ranges in self._ranges.values() for item in ranges])
+        """Return the ranges (start, end) that wait to be handed on in any phase, joined."""
+        writes = [write for writes in self._writes.values() for write in writes]
+        return [(start, start + len(data)) for start, data in _joined(writes)]
 
     def flush(self) -> None:
         """Hand everything on: growth first, then the writes by phase.
@@ -124,10 +130,10 @@ class WriteBuffer:
                     location=self.location,
                 )
         for phase in Phase:
-            for start, end in _joined(self._ranges[phase]):
-                self._source.write_at(start, self.read_at(start, end - start), phase)
-        for ranges in self._ranges.values():
-            ranges.clear()
+            for start, data in _joined(self._writes[phase]):
+                self._source.write_at(start, data, phase)
+        for writes in self._writes.values():
+            writes.clear()
         self._pages.clear()
 
     def _page(self, number: int) -> bytearray:
@@ -151,11 +157,19 @@ class WriteBuffer:
             )
 
 
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    result: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if result and start <= result[-1][1]:
-            result[-1] = (result[-1][0], max(end, result[-1][1]))
+def _joined(writes: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Join writes that touch each other; where they overlap, the later one counts."""
+    spans: list[tuple[int, int]] = []
+    for start, data in sorted(writes, key=itemgetter(0)):
+        end = start + len(data)
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
-            result.append((start, end))
-    return result
+            spans.append((start, end))
+    starts = [start for start, _ in spans]
+    contents = [bytearray(end - start) for start, end in spans]
+    for start, data in writes:
+        number = bisect_right(starts, start) - 1
+        at = start - starts[number]
+        contents[number][at : at + len(data)] = data
+    return [(start, bytes(content)) for start, content in zip(starts, contents, strict=True)]

@@ -95,9 +95,13 @@ class CellStore:
 
     # -- writing ---------------------------------------------------------------------------------------------------
     def write(self, offset: int, at: int, data: bytes, phase: Phase = Phase.LINK) -> None:
-        """Write ``data`` at position ``at`` of the content of a used cell."""
+        """Write ``data`` at position ``at`` of the content of a used cell.
+
+        A cell that is new in this edit is not yet part of the hive, whatever the phase asked for.
+        """
         if at + len(data) > self.capacity(offset, "a cell to be changed"):
             raise self._error(offset, "a cell to be changed", "it is too small")
+        phase = Phase.DATA if offset in self._fresh else phase
         self._buffer.write(BASE_BLOCK_SIZE + offset + 4 + at, data, phase)
 
     def allocate(self, content: bytes, near: int, spare: int = 0) -> int:

@@ -149,6 +149,7 @@ class HiveEditor:
         before = None if record is None else self._value_data(values, record)
         if before == ValueData(kind, raw):
             return None
+        check_new_keys(missing, len(chain))
         if record is None:
             check_new_value(name)
         with self._changing():
@@ -223,6 +224,7 @@ class HiveEditor:
         chain, missing = self._resolve(key_path)
         if not missing:
             return ()
+        check_new_keys(missing, len(chain))
         done = len(self._changes)
         with self._changing():
             self._make_keys(chain, missing)
@@ -306,7 +308,6 @@ class HiveEditor:
         for index, name in enumerate(names):
             child = self._subkeys(chain[-1]).find(name)
             if child is None:
-                check_new_keys(names[index:], len(chain))
                 return chain, names[index:]
             chain.append(child)
             refuse_stand_in(self._cells, child, _path(chain))

@@ -25,7 +25,6 @@ from vdiskkit.patch.registry.records import (
     read_value,
     value_fields,
 )
-from vdiskkit.patch.staging import Phase
 from vdiskkit.registry.cells import NO_CELL
 from vdiskkit.registry.upcase import upcase
 
@@ -128,8 +127,7 @@ class KeyValues:
         content = struct.pack(f"<{len(self._offsets)}I", *self._offsets)
         old = key.value_list if key.value_count else NO_CELL
         if old != NO_CELL and cells.capacity(old, "a value list") >= len(content):
-            # Behind the elements that count nothing is read, so the new one is not visible yet.
-            cells.write(old, len(content) - 4, content[-4:], Phase.DATA)
+            cells.write(old, len(content) - 4, content[-4:])
         else:
             count = len(self._offsets)
             spare = 4 * min(count // 4, _SPARE_MAX) if count >= _SPARE_FROM else 0

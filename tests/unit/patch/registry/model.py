@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.registry import HiveEditor, Touched, check_hive, check_touched
-from vdiskkit.patch.staging import StagedFile
+from vdiskkit.patch.staging import Phase, StagedFile
 from vdiskkit.registry import Hive
 from vdiskkit.registry.dissect_view import CheckedRegistryHive
 from vdiskkit.registry.upcase import upcase
@@ -15,6 +15,7 @@ from vdiskkit.registry.upcase import upcase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vdiskkit.location import Location
     from vdiskkit.registry import RegistryKey
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -122,3 +123,28 @@ def judge(data: bytes, touched: Touched | None = None) -> None:
     assert check_hive(BytesSource(data)) == ()
     if touched is not None:
         assert check_touched(BytesSource(data), touched) == ()
+
+
+class Recorder:
+    """A source that remembers the order of writes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.staged = StagedFile(BytesSource(data))
+        self.writes: list[tuple[int, bytes, Phase]] = []
+        self.reads = 0
+
+    @property
+    def size(self) -> int:
+        return self.staged.size
+
+    @property
+    def location(self) -> Location:
+        return self.staged.location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.reads += 1
+        return self.staged.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
+        self.writes.append((offset, data, phase))
+        self.staged.write_at(offset, data, phase)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build.hive import BASE_BLOCK, DEFAULT_SECURITY, KEY_NODE, HiveBuilder, filetime, seal, utf16
-from tests.unit.patch.registry.model import NOW, edited, flat, judge
+from tests.unit.patch.registry.model import NOW, Recorder, edited, flat, judge
 from vdiskkit.errors import KeyMissingError, UsageError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.registry import ChangeKind, HiveChange, HiveEditor, ValueData, encode
@@ -19,7 +19,6 @@ from vdiskkit.registry.base_block import checksum
 from vdiskkit.registry.upcase import sort_key
 
 if TYPE_CHECKING:
-    from vdiskkit.location import Location
     from vdiskkit.registry import RegistryKey
 
 SPP = r"Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
@@ -343,31 +342,6 @@ def test_what_a_freed_cell_held_is_left_in_it() -> None:
 
 
 # -- where cells go --------------------------------------------------------------------------------------------------
-class Recorder:
-    """A source that remembers the order of writes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.staged = StagedFile(BytesSource(data))
-        self.writes: list[tuple[int, bytes, Phase]] = []
-        self.reads = 0
-
-    @property
-    def size(self) -> int:
-        return self.staged.size
-
-    @property
-    def location(self) -> Location:
-        return self.staged.location
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.reads += 1
-        return self.staged.read_at(offset, length)
-
-    def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
-        self.writes.append((offset, data, phase))
-        self.staged.write_at(offset, data, phase)
-
-
 def test_new_first_then_pointers_then_what_is_given_back() -> None:
     builder = software()
     builder.binary(SPP, "blob", bytes(200))
@@ -470,6 +444,8 @@ def test_what_is_missing() -> None:
         editor.delete_key("X")
     with pytest.raises(ValueMissingError, match=r"the key 'Microsoft' has no value 'v'"):
         editor.delete_value("microsoft", "v")
+    with pytest.raises(KeyMissingError):
+        editor.delete_key("x" * 300)
     assert editor.value("X", "v") is editor.value("Microsoft", "v") is None
     assert (editor.has_key("X"), editor.has_key(SPP)) == (False, True)
     assert editor.commit() is None
