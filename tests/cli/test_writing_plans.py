@@ -153,7 +153,7 @@ def test_a_plan_cannot_pass_a_format_gate(
     edited(plan, path=str(disk), forced=["lok", "standard-mode", "mode"])
     outcome = run("apply", plan, YES)
     assert outcome.code == 4
-    assert "not shut down cleanly" in outcome.err
+    assert "it is marked dirty" in outcome.err
 
 
 @pytest.mark.parametrize(

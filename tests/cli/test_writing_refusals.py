@@ -23,6 +23,20 @@ LOK = ("--force", "lok")
 CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 
 
+@pytest.fixture(scope="session")
+def untouched(masters: Callable[[str], Path]) -> Callable[[str], tuple[Path, dict[str, str]]]:
+    """A disk that many tests try to change in vain, and what lies in its folder."""
+    seen: dict[str, dict[str, str]] = {}
+
+    def look(name: str) -> tuple[Path, dict[str, str]]:
+        disk = masters(name)
+        if name not in seen:
+            seen[name] = contents(disk.parent)
+        return disk, seen[name]
+
+    return look
+
+
 @pytest.mark.parametrize(
     ("scenario", "args", "code", "messages"),
     [
@@ -33,8 +47,13 @@ CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
         ("locked", PVP, 4, ["a lock file says"]),
         ("win10-private-mak", ("pvp", "set", "{disk}", "write_cache_type=9"), 5, ["PVS keeps it in its database"]),
         # gates that nobody can pass
-        ("dirty-volume", (*PREP, *STANDARD, *LOK), 4, ["not shut down cleanly: flags dirty", "boot the image once"]),
-        ("hibernated", (*RM, *STANDARD), 4, ["hibernated", "it would resume over the change", "powercfg /h off"]),
+        ("dirty-volume", (*PREP, *STANDARD, *LOK), 4, ["it is marked dirty", "start Windows from it"]),
+        (
+            "hibernated",
+            (*RM, *STANDARD),
+            4,
+            ["a hibernated Windows", "will resume", "powercfg /h off"],
+        ),
         ("dirty-hive", (*PREP, *STANDARD), 4, ["the hive SOFTWARE was not closed cleanly", "start the image once"]),
         ("bitlocker", (*RM, *STANDARD), 5, ["encrypted with BitLocker", "switch BitLocker off"]),
         ("bitlocker", (*PREP, *STANDARD), 5, ["BitLocker"]),
@@ -117,14 +136,13 @@ CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 )
 def test_refused(
     run: Callable[..., Outcome],
-    store: Callable[..., Path],
+    untouched: Callable[[str], tuple[Path, dict[str, str]]],
     scenario: str,
     args: tuple[str, ...],
     code: int,
     messages: list[str],
 ) -> None:
-    disk = store(scenario)
-    before = contents(disk.parent)
+    disk, before = untouched(scenario)
     filled = [arg.replace("{disk}", str(disk)) for arg in args]
     outcome = run(*filled, YES)
     assert (outcome.code, outcome.out) == (code, "")

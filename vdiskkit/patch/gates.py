@@ -13,13 +13,13 @@ from vdiskkit.errors import (
     HibernatedVolumeError,
     InUseError,
     JournalPendingError,
-    LogReplayNeededError,
     StateError,
     VDiskError,
     WriteRefusedError,
 )
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
+from vdiskkit.patch.ntfs import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -149,29 +149,10 @@ def _container_gates(disk: VDisk) -> Iterable[Gate]:
 
 def _volume_gates(disk: VDisk) -> Iterable[Gate]:
     try:
-        state = disk.volume.state()
+        found = refusals(disk.volume)
     except FormatError as exc:
         yield Gate(exc, "")
         return
-    where = disk.volume.location
-    if state.hibernation != "none":
-        yield Gate(
-            HibernatedVolumeError(
-                f"Windows was hibernated or shut down with fast startup ({state.hibernation}): it would resume over "
-                "the change",
-                location=where,
-                hint="boot the image once and restart it, or run `powercfg /h off` in it",
-            ),
-            "",
-        )
-    # Version 2 of the log is what a mounted volume has; Windows goes back to version 1 when it shuts down cleanly.
-    if not state.clean or state.log.version == "2.0":
-        reason = f"flags {', '.join(state.flags) or 'none'}, $LogFile {state.log.state} (version {state.log.version})"
-        yield Gate(
-            LogReplayNeededError(
-                f"the volume was not shut down cleanly: {reason}",
-                location=where,
-                hint="boot the image once in Private mode and shut it down, or run chkdsk on it",
-            ),
-            "",
-        )
+    # A hibernated volume is dirty as well, but what helps against that does not help here.
+    for refusal in sorted(found, key=lambda item: item.kind is not HibernatedVolumeError):
+        yield Gate(refusal.error(), "")
