@@ -1,4 +1,4 @@
-"""All benchmarks: the budgets, then the comparison.
+"""All benchmarks: what is read, what is written, then the comparison of reading.
 
     python -m benchmarks.run                   # every image; takes some minutes the first time
     python -m benchmarks.run --quick           # two small images, few rounds
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import budgets, peers
+from benchmarks import budgets, peers, writes
 
 
 def main() -> int:
-    """Run both; return the exit code."""
+    """Run all; return the exit code."""
     arguments = sys.argv[1:]
     quick = "--quick" in arguments
     if quick:
         arguments.remove("--quick")
         arguments = ["--image", budgets.QUICK[-1], "--rounds", "5", *arguments]
     kept = budgets.main(["--quick"] if quick else [])
+    print()
+    kept |= writes.main(["--quick"] if quick else [item for item in arguments if item == "--slow"])
     print()
     return peers.main(arguments) or kept
 
