@@ -104,14 +104,27 @@ class DeleteKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteFile:
-    """Delete a file of the Windows volume with all its names; ``missing_ok`` makes an absent one no error."""
+    """Delete a file of the Windows volume.
+
+    Attributes:
+        path: The file.
+        missing_ok: An absent file is no error.
+        all_links: Delete every hard link of the file. Without it only this one (with its short name) goes, as in
+            Windows, and the content stays while another link has it: system files are linked from WinSxS.
+    """
 
     path: str
     missing_ok: bool = False
+    all_links: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the operation as JSON types."""
-        return {"operation": "delete_file", "path": self.path, "missing_ok": self.missing_ok}
+        return {
+            "operation": "delete_file",
+            "path": self.path,
+            "missing_ok": self.missing_ok,
+            "all_links": self.all_links,
+        }
 
     def __str__(self) -> str:
         return f"delete {self.path}"
@@ -170,4 +183,4 @@ def operation_from_dict(data: object) -> Operation:
 
 
 def _field_type(name: str) -> type:
-    return {"type": int, "data": bytes, "create_keys": bool, "missing_ok": bool}.get(name, str)
+    return {"type": int, "data": bytes, "create_keys": bool, "missing_ok": bool, "all_links": bool}.get(name, str)

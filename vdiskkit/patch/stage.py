@@ -266,16 +266,18 @@ class Stage:
         if file.is_directory:
             raise WriteRefusedError(f"{file.path} is a directory; only files can be deleted", location=file.location)
         try:
-            deleted = self._volume_editor().delete_file(file.path)
+            deleted = self._volume_editor().delete_file(file.path, all_links=operation.all_links)
         except FileMissingError:
             # Gone by an operation before: it was named twice, or was a hard link of another one.
             if operation.missing_ok:
                 return
             raise
         self._freed += deleted.extents
-        size = f"{file.size} bytes"
         names = len(deleted.names)
-        self.changes.append(SemanticChange("file", file.path, f"{size}, {names} name{'s' * (names > 1)}", None))
+        before = f"{file.size} bytes, {names} name{'s' * (names > 1)}"
+        if deleted.links:
+            before += f"; the content stays, {deleted.links} other hard link{'s' * (deleted.links > 1)} lead to it"
+        self.changes.append(SemanticChange("file", file.path, before, None))
 
     def _edit_side_car(self, fields: Sequence[SetPvpField]) -> None:
         from vdiskkit.patch.side_car import set_fields

@@ -113,12 +113,13 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
     if stage.volume_editor is not None:
         volume, changed_volume = disk.volume.source, fresh.volume.source
         changed = stage.volume_editor.touched
-        faults = check_volume(changed_volume) if full else check_volume_touched(changed_volume, changed)
-        if faults:
-            known = {(fault.code, fault.message) for fault in check_volume(volume)} if full else set()
-            for fault in faults:
-                if (fault.code, fault.message) not in known:
-                    raise _unsound("the volume", fault.message, fault.location)
+        if full:
+            old_faults = {(fault.code, fault.message) for fault in check_volume(volume)}
+            faults = [f for f in check_volume(changed_volume) if (f.code, f.message) not in old_faults]
+        else:
+            faults = check_volume_touched(changed_volume, changed, before=volume)
+        for fault in faults:
+            raise _unsound("the volume", fault.message, fault.location)
 
 
 def _in_old(touched: Touched, old: Hive) -> Touched:

@@ -30,18 +30,22 @@ __all__ = ["command"]
 @click.argument("disk", metavar="DISK")
 @click.argument("path", metavar="PATH")
 @click.option("--missing-ok", is_flag=True, help="A file that is not there is no error.")
+@click.option("--all-links", is_flag=True, help="Delete every hard link of the file, not only this one.")
 @change_options
 @click.pass_obj
-def command(session: Session, disk: str, path: str, missing_ok: bool) -> int:
-    """Delete one guest file with all its names: its DOS name and every hard link.
+def command(session: Session, disk: str, path: str, missing_ok: bool, all_links: bool) -> int:
+    """Delete one guest file, with its short (8.3) name.
 
-    Directories and the file system's own files are refused. A link is deleted itself, not what it leads to.
+    Other hard links of the file stay, and with them its content; system files have one in WinSxS. Directories and the
+    file system's own files are refused. A link is deleted itself, not what it leads to.
     """
     from vdiskkit.cli.change import carry_out
 
     def make(target: str, **arguments: Any) -> Plan:  # noqa: ANN401 - those of the public function
         import vdiskkit
 
-        return vdiskkit.plan(target, [vdiskkit.DeleteFile(path=path, missing_ok=missing_ok)], **arguments)
+        return vdiskkit.plan(
+            target, [vdiskkit.DeleteFile(path=path, missing_ok=missing_ok, all_links=all_links)], **arguments
+        )
 
     return carry_out(session, disk, make)
