@@ -136,6 +136,11 @@ def test_what_was_written_is_read_again(case: Case) -> None:
         assert isinstance(before, BlockVhd)
         assert len(disk.allocations) == again.allocated_blocks - before.allocated_blocks
         assert result.count(b"conectix") == 2
+        grown = [change for change in disk.staged.changes() if change.phase is Phase.GROW]
+        footer = [(len(result) - SECTOR, result[-SECTOR:])] if len(result) > len(case.data) else []
+        assert [(change.offset, change.after) for change in grown] == footer
+        if footer and again.data_aligned_4k:
+            assert footer[0][0] % 4096 == 0
     else:
         assert disk.allocations == ()
         assert len(result) == len(case.data)

@@ -160,6 +160,8 @@ def test_stray_content_behind_the_last_block_does_not_show() -> None:
     start = len(data) - 4 * SECTOR
     assert disk.allocations[0].file_offset == start
     assert read_disk(result_of(disk, data))[BLOCK : 2 * BLOCK] == (bytes(100) + b"new").ljust(BLOCK, b"\0")
+    # The content lies in a sector that had to become zeros first: both in one, and the table waits.
+    assert phases(disk)[1:] == [("DATA", start, 4 * SECTOR), ("LINK", BAT_OFFSET, SECTOR)]
     before_link = [change for change in disk.staged.changes() if change.phase < Phase.LINK]
     assert read_disk(applied(data, before_link, disk.staged.size)) == read_disk(data)
 
@@ -229,6 +231,7 @@ def test_a_new_block_of_a_differencing_disk_shows_the_parent_elsewhere(tmp_path:
     assert chain.read(result) == expected
     assert [allocation.block for allocation in disk.allocations] == [0, 1]
     assert {name for name, _, _ in phases(disk)} == {"GROW", "DATA", "LINK"}
+    assert [item for item in phases(disk) if item[0] == "LINK"] == [("LINK", BAT_OFFSET, SECTOR)]
     disk.close()
 
 
