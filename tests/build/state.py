@@ -156,6 +156,7 @@ def state_volume(
     joined: bool = True,
     discovered: str | None = None,
     keep: Iterable[str] = (),
+    removed_files: Iterable[str] = (),
     files: Mapping[str, bytes] | None = None,
     **more: Any,
 ) -> bytearray:
@@ -171,6 +172,7 @@ def state_volume(
         joined: Whether the machine is a member of a domain.
         discovered: Address of a cached KMS host; None leaves it out.
         keep: Which of :data:`PLACED` stay.
+        removed_files: Further paths to delete.
         files: Content by path besides.
         more: Arguments for :func:`~tests.build.scenario.windows_volume`.
     """
@@ -179,12 +181,13 @@ def state_volume(
     content = {LOG: build_log(usual_events()) if log is None else log, SECURITY: security_hive(joined=joined)}
     if discovered is not None:
         content[NETWORK_SERVICE] = network_service_hive(product, discovered)
+    gone = {path.casefold() for path in removed_files}
     return windows_volume(
         product,
         base="state",
         software={**(software or {}), "edit": software_state(**(software_keys or {}))},
         system={**(system or {}), "edit": system_state(control_set=number, **(system_keys or {}))},
-        removed=[path for path in PLACED if path.casefold() not in placed],
-        files=content | dict(files or {}),
+        removed=[*(path for path in PLACED if path.casefold() not in placed), *removed_files],
+        files={path: data for path, data in content.items() if path.casefold() not in gone} | dict(files or {}),
         **more,
     )

@@ -242,11 +242,11 @@ def template_in_itself() -> bytes:
 
 
 def values_in_values() -> bytes:
-    """A template that uses its value 200 times; its value is that template again, twelve levels deep."""
+    """A template that uses its value 200 times; its value is that template again, five levels deep."""
     name = struct.pack("<IIHH", 589, 0, 0, 1) + b"E\0\0\0"  # 589: where the name itself lies
     element = b"\x01\xff\xff" + bytes(4) + name + b"\x02" + b"\x0d\x00\x00\x21" * 200 + b"\x04"
     value = b""
-    for _ in range(12):
+    for _ in range(5):
         value = instance(DEFINITION) + struct.pack("<IHBB", 1, len(value), 0x21, 0) + value
     defined = template(b"\x0f\x01\x01\x00" + element + b"\0")
     values = struct.pack("<IHBB", 1, len(value), 0x21, 0) + value
