@@ -11,16 +11,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.errors import UsageError, WriteRefusedError
+from vdiskkit.errors import UsageError, VerifyFailedError, WriteRefusedError
 from vdiskkit.patch.staging import Phase
+from vdiskkit.pvp import Pvp
 from vdiskkit.pvp.layout import FIXED, OFFSETS, TEXT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from vdiskkit.patch.operations import SetPvpField
     from vdiskkit.patch.staging import WritableSource
-    from vdiskkit.pvp import Pvp
 
 __all__ = ["SETTABLE", "FieldChange", "set_fields"]
 
@@ -64,6 +64,7 @@ def set_fields(
         WriteRefusedError: The change would make PVS skip its KMS preparation, or needs force.
     """
     changes: list[FieldChange] = []
+    before = target.read_at(0, target.size)
     wanted = {setting.field: (setting, _encode(setting, pvp)) for setting in settings}
     # The licence mode that holds afterwards decides, in whatever order the fields are named.
     mode_after = wanted["license_mode"][1][0] if "license_mode" in wanted else int(pvp.fields["license_mode"])
@@ -78,7 +79,32 @@ def set_fields(
         changes.append(FieldChange(setting.field, _shown(setting.field, raw_old), _shown(setting.field, new)))
     if changes:
         changes += _touch(target, int(pvp.fields["properties_update_time"]), now)
+        _verify(before, target, {name: new for name, (_, new) in wanted.items()})
     return changes
+
+
+def _verify(before: bytes, target: WritableSource, wanted: Mapping[str, bytes]) -> None:
+    """Read the staged side-car anew: the fields hold what was asked for, and nothing else is another one."""
+    after = target.read_at(0, target.size)
+    read = Pvp.parse(after, location=target.location)
+    for name, raw in wanted.items():
+        value = read.fields[name]
+        stored = value if isinstance(value, bytes) else int(value).to_bytes(_SIZES[name], "little")
+        if _shown(name, stored) != _shown(name, raw):
+            raise _wrong(f"the field {name}", target)
+    rest, rest_after = bytearray(before), bytearray(after)
+    for name in (*wanted, "properties_update_time"):
+        place = slice(OFFSETS[name], OFFSETS[name] + _SIZES[name])
+        rest[place] = rest_after[place] = bytes(_SIZES[name])
+    if rest != rest_after:
+        raise _wrong("a byte that no field asked for", target)
+
+
+def _wrong(what: str, target: WritableSource) -> VerifyFailedError:
+    return VerifyFailedError(
+        f"verification failed: {what} of the staged side-car is not as asked for; nothing was written",
+        location=target.location,
+    )
 
 
 def _encode(setting: SetPvpField, pvp: Pvp) -> bytes:
