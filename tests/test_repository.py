@@ -57,6 +57,12 @@ def test_every_public_name_can_be_had_and_is_listed() -> None:
     assert set(listed.stdout.split()) >= set(vdiskkit.__all__) - {"__version__"}
 
 
+def test_no_public_name_is_that_of_a_module() -> None:
+    """Importing such a module would put it in the place of the name."""
+    modules = {path.stem if path.is_file() else path.name for path in Path(vdiskkit.__file__).parent.iterdir()}
+    assert not modules & set(vdiskkit.__all__) - {"__init__"}
+
+
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="open_disc"):
         vdiskkit.open_disc  # noqa: B018 - the access is the test
