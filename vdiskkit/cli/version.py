@@ -19,6 +19,7 @@ DEPENDENCIES = (
     "dissect.ntfs",
     "dissect.regf",
     "dissect.volume",
+    "filelock",
 )
 
 _INSTALLED = re.compile(r"(.+?)-([^-]+)\.dist-info")
