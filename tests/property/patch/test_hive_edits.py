@@ -137,7 +137,7 @@ def test_edits(minor: int, lists: str | None) -> None:
     machine = type("Machine", (Edits,), {"minor": minor, "lists": lists})
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     machine.TestCase.settings = settings(  # type: ignore[attr-defined]
-        max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=checks
+        max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=checks
     )
     machine.TestCase().runTest()  # type: ignore[attr-defined]
 
