@@ -428,7 +428,8 @@ JUDGES: dict[str, tuple[Callable[[str], list[bytes]], bytes, bytes]] = {
         (name, program)
         for name in ("BCD", "offreg_testhive", "ntuser_software_partial", "yarp/SlackHive")
         for program in JUDGES
-        if (name, program) != ("ntuser_software_partial", "regipy")  # which takes half a minute for it
+        # reged takes the ends of big data from elsewhere in the hive; regipy takes half a minute for so many keys.
+        if (name, program) not in {("offreg_testhive", "reged"), ("ntuser_software_partial", "regipy")}
     ],
 )
 def test_other_programs_see_the_edit_of_a_real_hive_and_nothing_else(
