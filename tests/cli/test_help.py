@@ -45,9 +45,10 @@ NAMES = [" ".join(path) for path, _ in COMMANDS]
 
 def test_every_command_is_there() -> None:
     assert NAMES == [
-        "inspect", "license", "pvp show", "pvp set", "reg get", "reg ls", "reg export", "reg set", "reg delete",
-        "reg import",
-        "ls", "cat", "stat", "kms-prep", "rm", "apply", "undo", "recover", "journal ls", "journal show", "schema",
+        "inspect", "validate", "license", "pvp show", "pvp set",
+        "reg get", "reg ls", "reg export", "reg set", "reg delete", "reg import",
+        "ls", "cat", "stat", "kms-prep", "rm", "apply", "undo", "recover", "journal ls", "journal show",
+        "rules", "rule", "profile show", "profile check", "profile init", "schema",
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ __all__ = ["root"]
 
 _COMMANDS = {
     "inspect": ("vdiskkit.cli.commands.inspect", "Everything known about a vDisk at a glance."),
+    "validate": ("vdiskkit.cli.commands.validate", "Judge whether vDisks are fit to be copied."),
     "license": ("vdiskkit.cli.commands.license", "Licensing facts only: Windows and Office."),
     "pvp": ("vdiskkit.cli.commands.pvp", "Show or change the properties file (.pvp) of a vDisk."),
     "reg": ("vdiskkit.cli.commands.reg", "Read or change the registry of a disk; read a hive file."),
@@ -28,6 +29,9 @@ _COMMANDS = {
     "undo": ("vdiskkit.cli.commands.undo", "Take the newest change of a disk back."),
     "recover": ("vdiskkit.cli.commands.recover", "Bring an interrupted change to an end."),
     "journal": ("vdiskkit.cli.commands.journal", "The changes of a disk that are kept."),
+    "rules": ("vdiskkit.cli.commands.rules", "List the rules."),
+    "rule": ("vdiskkit.cli.commands.rule", "Explain one rule."),
+    "profile": ("vdiskkit.cli.commands.profile", "Profiles of rules and expectations."),
     "schema": ("vdiskkit.cli.commands.schema", "Print the JSON Schema of a result."),
 }
 

@@ -37,8 +37,8 @@ CANCELLED: Final = 130
 
 MEANING: Final = {
     OK: "done",
-    NOT_FOUND: "asked for something that is not there, or --check found a change",
-    USAGE: "usage: wrong option, argument or output file",
+    NOT_FOUND: "findings at the fail level, a change found by --check, or asked for something that is not there",
+    USAGE: "usage: wrong option, argument, profile or output file",
     INVALID: "the input cannot be opened or is not what it should be",
     STATE: "the state of the disk forbids it",
     UNSUPPORTED: "refused: not provably safe, or a format or feature not supported",

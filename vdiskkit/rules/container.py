@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.rules import gaps
-from vdiskkit.rules.model import Passed, Problem, Rule, Unknown, rule
+from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,14 @@ _COPY_AGAIN = (
 )
 
 
+def _gap(context: Context) -> Unknown | NotApplicable | None:
+    """Why there is no VHD footer to judge, None when there is one."""
+    container = context.inspection.container
+    if container.format == "raw":
+        return gaps.raw()
+    return None if container.footer is not None else NotApplicable("the disk is no VHD")
+
+
 @rule(
     "VHD101",
     "The footer at the end of the VHD is whole",
@@ -34,9 +42,9 @@ _COPY_AGAIN = (
 )
 def footer(context: Context) -> Iterator[Outcome]:
     """Judge the footer."""
-    state = context.inspection.container.footer
-    if state is None:
-        yield gaps.raw()
+    gap, state = _gap(context), context.inspection.container.footer
+    if gap is not None:
+        yield gap
     elif state == "damaged":
         yield from context.noticed("vhd.footer_damaged") or [Problem("the footer cannot be used")]
     elif state == "short_511":
@@ -58,8 +66,9 @@ def footer(context: Context) -> Iterator[Outcome]:
 )
 def footer_copy(context: Context) -> Iterator[Outcome]:
     """Judge the copy of the footer."""
-    if context.inspection.container.footer is None:
-        yield gaps.raw()
+    gap = _gap(context)
+    if gap is not None:
+        yield gap
     elif context.inspection.container.footer == "damaged":
         yield Unknown("the footer cannot be used, so there is nothing to compare its copy with")
     else:
@@ -80,8 +89,9 @@ def footer_copy(context: Context) -> Iterator[Outcome]:
 )
 def saved_state(context: Context) -> Iterator[Outcome]:
     """Judge the saved-state field."""
-    if context.inspection.container.footer is None:
-        yield gaps.raw()
+    gap = _gap(context)
+    if gap is not None:
+        yield gap
     else:
         yield from context.noticed("vhd.saved_state")
 
@@ -100,8 +110,9 @@ def saved_state(context: Context) -> Iterator[Outcome]:
 )
 def sizes(context: Context) -> Iterator[Outcome]:
     """Judge the sizes."""
-    if context.inspection.container.footer is None:
-        yield gaps.raw()
+    gap = _gap(context)
+    if gap is not None:
+        yield gap
     else:
         yield from context.noticed("vhd.geometry_size", "vhd.fixed_size")
 

@@ -310,6 +310,31 @@ def write_cache(context: Context) -> Iterator[Outcome]:
         yield Problem("a folder of server-side write caches lies beside the disk", context.pair.write_cache_folder)
 
 
+@rule(
+    "PVP111",
+    "Machine account password management is as the profile expects",
+    severity="error",
+    reads="adPasswordEnabled in the .pvp",
+    judgement="passes when it is what the profile expects; fails otherwise",
+    why="The profile says so.",
+    fix="PVS console: vDisk, Properties, Active Directory machine account password management",
+    versions=_PVS,
+    source="your profile",
+)
+def ad_password(context: Context) -> Iterator[Outcome]:
+    """Judge password management."""
+    wanted = context.expect.ad_password
+    if wanted is None:
+        yield NotApplicable("the profile expects nothing of machine account passwords")
+    elif context.pvp is None:
+        yield gaps.no_pvp(context)
+    elif context.pvp.ad_password_enabled is None:
+        yield Unknown("the side-car's setting is neither 0 nor 1")
+    elif context.pvp.ad_password_enabled is not wanted:
+        found = "on" if context.pvp.ad_password_enabled else "off"
+        yield Problem(f"machine account password management is {found}", _place(context, "adPasswordEnabled"), found)
+
+
 def _place(context: Context, inside: str) -> str:
     path = context.pair.pvp_path if context.pair is not None else None
     return f"{path} > {inside}" if path else inside

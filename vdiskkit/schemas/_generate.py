@@ -19,6 +19,7 @@ from vdiskkit.report.journal_facts import JournalResult, RecoverResult, UndoResu
 from vdiskkit.report.license_facts import LicenseResult
 from vdiskkit.report.pvp_facts import PvpResult
 from vdiskkit.report.registry_facts import RegistryGetResult, RegistryLsResult
+from vdiskkit.rules.facts import Finding, Report, RuleFacts
 from vdiskkit.schemas._plan import CHANGE_RESULT, PLAN, PLAN_DEFINITIONS
 
 __all__ = ["RESULTS", "build", "main"]
@@ -34,8 +35,10 @@ RESULTS: dict[str, type | dict[str, Any] | None] = {
     "recover": RecoverResult,
     "reg-get": RegistryGetResult,
     "reg-ls": RegistryLsResult,
+    "rules": RuleFacts,
     "stat": FileFacts,
     "undo": UndoResult,
+    "validate": Report,
 }
 """Short schema name to the class of its results, or to a schema that was written by hand; None for runs that failed
 before their command was known."""
@@ -83,11 +86,21 @@ def _schema(name: str, result: type | dict[str, Any] | None) -> dict[str, Any]:
         if result is Inspection:
             definitions["PartialInspection"] = _partial(definitions["Inspection"])
             reference = {"anyOf": [reference, {"$ref": "#/$defs/PartialInspection"}]}
-        choices.insert(0, _disk("result", reference))
+        if result is not RuleFacts:  # no disk is concerned
+            choices.insert(0, _disk("result", reference))
     envelope = _envelope(name, choices)
     if result is RegistryGetResult:
         # One value of one disk: its members also stand at the top, where a script expects them.
         envelope["properties"] |= definitions["RegistryGetResult"]["properties"]
+    if result is RuleFacts:
+        envelope["properties"]["rules"] = {"type": "array", "items": {"$ref": "#/$defs/RuleFacts"}}
+    if result is Report:
+        envelope["properties"] |= _all_findings()
+        envelope["properties"]["summary"]["properties"]["unfit"] = {
+            "type": "integer",
+            "minimum": 0,
+            "description": "Disks with findings at the fail level.",
+        }
     return {
         "$schema": _DIALECT,
         "$id": f"vdiskkit.{name}/{_VERSION}",
@@ -121,6 +134,13 @@ def _envelope(name: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         },
         "required": ["schema", "tool", "started", "disks", "summary", "exit_code"],
     }
+
+
+def _all_findings() -> dict[str, Any]:
+    target = {"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]}
+    item = {"allOf": [{"$ref": f"#/$defs/{Finding.__name__}"}, target]}
+    text = "The findings of all disks, each with its target; absent when the run failed before the first disk."
+    return {"findings": {"type": "array", "items": item, "description": text}}
 
 
 def _disk(member: str, schema: dict[str, Any]) -> dict[str, Any]:
