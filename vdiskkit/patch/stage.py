@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
+from vdiskkit.patch.describe import counted, describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ntfs import VolumeEditor
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
 from vdiskkit.patch.registry import HiveEditor, read_log_sequences
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
-from vdiskkit.text import displayable
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
 
 if TYPE_CHECKING:
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
     from vdiskkit.io import FileSource
     from vdiskkit.location import Location
     from vdiskkit.patch.operations import Operation
-    from vdiskkit.patch.registry import ValueData
     from vdiskkit.patch.staging import Phase, WritableSource
     from vdiskkit.vdisk import VDisk
 
 __all__ = ["SemanticChange", "Stage"]
 
 _LOGS = (".LOG1", ".LOG2", ".LOG")
-_SHOWN_BYTES = 32
 
 
 class SemanticChange(NamedTuple):
@@ -234,14 +232,16 @@ class Stage:
                     raise ValueMissingError(f"there is no {name} in {path.text}")
                 return
             editor.delete_value(path.key, operation.name)
-            self.changes.append(SemanticChange("value", path.text, describe(before), None, operation.name))
+            self.changes.append(
+                SemanticChange("value", path.text, describe(before, operation.name), None, operation.name)
+            )
         elif isinstance(operation, CreateKey):
             if not editor.has_key(path.key):
                 editor.create_key(path.key)
                 self.changes.append(SemanticChange("key", path.text, None, "created"))
         elif editor.has_key(path.key):
             deleted = editor.delete_key(path.key)
-            before_text = f"{deleted.keys} keys, {deleted.values} values"
+            before_text = f"{counted(deleted.keys, 'key')}, {counted(deleted.values, 'value')}"
             self.changes.append(SemanticChange("key", path.text, before_text, None))
         elif not operation.missing_ok:
             raise KeyMissingError(f"there is no key {path.text}")
@@ -253,8 +253,8 @@ class Stage:
             path.key, operation.name, operation.type, operation.data, create_keys=operation.create_keys
         )
         if change is not None:
-            before = describe(change.before) if change.before is not None else None
-            after = describe(change.after) if change.after is not None else None
+            before = describe(change.before, operation.name) if change.before is not None else None
+            after = describe(change.after, operation.name) if change.after is not None else None
             self.changes.append(SemanticChange("value", path.text, before, after, operation.name))
 
     def _delete_file(self, operation: DeleteFile) -> None:
@@ -314,17 +314,3 @@ class _Recorded:
     def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
         self._target.write_at(offset, data, phase)
         self._written.append((offset, len(data)))
-
-
-def describe(value: ValueData) -> str:
-    """Return type and data of a value as one displayable line."""
-    data = value.data
-    if isinstance(data, bytes):
-        shown = data[:_SHOWN_BYTES].hex(" ") + (f" … ({len(data)} bytes)" if len(data) > _SHOWN_BYTES else "")
-    elif isinstance(data, tuple):
-        shown = ", ".join(f'"{displayable(item)}"' for item in data)
-    elif isinstance(data, str):
-        shown = f'"{displayable(data)}"'
-    else:
-        shown = str(data)
-    return f"{value.type_name} {shown}".rstrip()

@@ -139,7 +139,7 @@ class TestSequences:
     def test_a_key_deleted_and_made_anew(self, master: Path) -> None:
         made = changes(master, dword("a"), DeleteKey(key=KEY), CreateKey(key=rf"{KEY}\Sub"), dword("b"))
         assert [item[0] for item in made] == ["value", "key", "key", "value"]
-        assert made[1][2:] == ("1 keys, 1 values", None)
+        assert made[1][2:] == ("1 key, 1 value", None)
 
     def test_the_same_key_by_two_paths(self, master: Path) -> None:
         made = changes(
