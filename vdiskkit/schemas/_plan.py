@@ -46,7 +46,13 @@ _OPERATIONS = (
     _operation("delete_value", "Delete a registry value.", key=_KEY, name=_TEXT, missing_ok=_MISSING_OK),
     _operation("create_key", "Create a registry key, and those above it.", key=_KEY),
     _operation("delete_key", "Delete a registry key and all below it.", key=_KEY, missing_ok=_MISSING_OK),
-    _operation("delete_file", "Delete a file with all its names.", path=_TEXT, missing_ok=_MISSING_OK),
+    _operation(
+        "delete_file",
+        "Delete a file, or one hard link of it.",
+        path=_TEXT,
+        missing_ok=_MISSING_OK,
+        all_links=_told(_FLAG, "Whether every hard link of the file goes."),
+    ),
     _operation("set_pvp_field", "Set a field of the side-car.", field=_TEXT, value=_told(_TEXT, "As users write it.")),
 )
 
