@@ -45,7 +45,7 @@ def inspect(data: bytes, name: str) -> list[tuple[int, int]]:
     source = Recording(data)
     # The path is not opened, but gives a chain its folder.
     with VDisk(source, target=name, path=str(SAMPLES / name)) as disk:
-        facts = disk.inspect(deep=True)
+        facts = disk.inspect(deep=True, readiness=True)
     json.dumps(facts.to_dict())
     assert all("\n" not in line for line in inspection_lines(facts, Style(), ()))
     return source.ranges
