@@ -29,6 +29,8 @@ KIB, MIB = 1 << 10, 1 << 20
 
 INSPECT_BYTES = 1536 * KIB
 INSPECT_CALLS = 200
+READINESS_BYTES = 4096 * KIB
+READINESS_CALLS = 500
 GROWTH_PERCENT = 10
 BAT_SLACK_KIB = 4
 """The headers in front of the BAT are read in a page that may reach into it."""
@@ -148,6 +150,9 @@ def check_reads(ledger: Ledger, names: tuple[str, ...]) -> None:
         inspections.append(reads)
         ledger.check(f"{name}: inspect", reads.other_bytes / KIB, INSPECT_BYTES / KIB, "KiB")
         ledger.check(f"{name}: inspect", reads.other_calls, INSPECT_CALLS, "calls")
+        ready = count_reads(image, lambda disk: disk.inspect(readiness=True))
+        ledger.check(f"{name}: inspect with readiness", ready.other_bytes / KIB, READINESS_BYTES / KIB, "KiB")
+        ledger.check(f"{name}: inspect with readiness", ready.other_calls, READINESS_CALLS, "calls")
         whole = facts["bat_range"][1]
         ledger.check(
             f"{name}: of a BAT of {whole // KIB} KiB", reads.bat_bytes / KIB, whole / KIB + BAT_SLACK_KIB, "KiB"
