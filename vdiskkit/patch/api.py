@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from vdiskkit.errors import JournalPendingError, StalePlanError, UsageError
+from vdiskkit.errors import CorruptStructureError, JournalPendingError, StalePlanError, UsageError
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem
@@ -124,7 +124,14 @@ def plan_kms_prep(
     """
     wanted = KmsPrep(skip_rearm, kms_host, kms_port, remove_tokens, office)
     with _opened(path, volume, parent_dirs) as disk:
-        operations, notes = kms_prep_operations(wanted, _licensing(disk))
+        licensing, unread = _licensing(disk)
+        operations, notes = kms_prep_operations(wanted, licensing)
+        if remove_tokens and unread:
+            raise CorruptStructureError(
+                f"whether every token store can be removed is not known: {unread[0]}",
+                location=disk.volume.location,
+                hint="check the volume in Windows (chkdsk), or leave the token stores out",
+            )
         return _plan_opened(disk, operations, force, volume, now, notes, full=full_check)
 
 
@@ -203,14 +210,18 @@ def _run(
     return transaction.run(keep=keep, progress=progress)
 
 
-def _licensing(disk: VDisk) -> LicensingFacts | None:
-    """What is known of the licensing of the image, and nothing else: a whole inspection costs three times as much."""
+def _licensing(disk: VDisk) -> tuple[LicensingFacts | None, list[str]]:
+    """What is known of the licensing of the image, and which parts of token stores cannot be read.
+
+    A whole inspection would cost three times as much.
+    """
     from vdiskkit.facts import NoticeLog
     from vdiskkit.licensing.gather import read_licensing
     from vdiskkit.windows.details import read_windows
 
     log = NoticeLog()
-    return read_licensing(disk.windows, read_windows(disk.windows, log), log)
+    licensing = read_licensing(disk.windows, read_windows(disk.windows, log), log)
+    return licensing, [notice.message for notice in log.notices() if notice.code == "licensing.store_unreadable"]
 
 
 def _plan_opened(

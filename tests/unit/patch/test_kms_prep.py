@@ -17,6 +17,8 @@ from vdiskkit.patch.operations import DeleteFile, DeleteValue, SetValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.build.volume_edit import VolumeEditor
+
 
 SPP = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
 WOW = SPP.replace(r"SOFTWARE", r"SOFTWARE\WOW6432Node", 1)
@@ -114,8 +116,8 @@ class TestTokens:
     )
     def test_the_store_of_the_version(self, disk: Callable[..., str], product: str, folder: str) -> None:
         assert operations(disk(product), remove_tokens=True) == (
-            DeleteFile(path=rf"{folder}\tokens.dat", missing_ok=True),
-            DeleteFile(path=rf"{folder}\cache\cache.dat", missing_ok=True),
+            DeleteFile(path=rf"{folder}\tokens.dat", missing_ok=True, all_links=True),
+            DeleteFile(path=rf"{folder}\cache\cache.dat", missing_ok=True, all_links=True),
         )
 
     def test_nothing_else_of_that_name(self, disk: Callable[..., str]) -> None:
@@ -152,11 +154,21 @@ class TestTokens:
         assert not any(item.path.startswith("ProgramData") for item in without.operations)
         assert f"Office's own token store is left as it is ({OFFICE}); --office includes it" in without.notes
         with_office = operations(path, remove_tokens=True, office=True)
-        assert DeleteFile(path=rf"{OFFICE}\tokens.dat", missing_ok=True) in with_office
+        assert DeleteFile(path=rf"{OFFICE}\tokens.dat", missing_ok=True, all_links=True) in with_office
 
     def test_what_follows_is_told(self, disk: Callable[..., str]) -> None:
         plan = vdiskkit.plan_kms_prep(disk(), remove_tokens=True)
         assert any("slmgr /rilc" in note and "slmgr /ipk" in note for note in plan.notes)
+
+    def test_a_store_that_cannot_be_read_is_no_empty_store(self, disk: Callable[..., str]) -> None:
+        def spoil(editor: VolumeEditor) -> None:
+            at = editor.place(editor.number(r"Windows\System32\spp\store\2.0\tokens.dat"))
+            editor.data[at : at + 4] = b"BAAD"
+
+        path = disk(edit=spoil)
+        with pytest.raises(vdiskkit.CorruptStructureError, match="every token store can be removed is not known"):
+            operations(path, remove_tokens=True)
+        assert operations(path, skip_rearm=0)
 
     def test_none_there(self, disk: Callable[..., str]) -> None:
         folder = "Windows/System32/spp/store/2.0"
