@@ -85,6 +85,7 @@ def system_state(
     time_zone: str | None = "W. Europe Standard Time",
     log_file: str | None = r"%SystemRoot%\system32\winevt\Logs\Application.evtx",
     hibernate: int | None = 0,
+    fast_startup_stored: bool = True,
     sysprep: Mapping[str, int] | None = None,
     answer_file: str | None = None,
 ) -> Callable[[HiveBuilder], None]:
@@ -110,20 +111,25 @@ def system_state(
             # A buffer of 128 characters with what an older, longer name has left behind.
             text = f"{time_zone}\0Standard Time".encode("utf-16-le").ljust(256, b"\0")
             builder.set(rf"{root}\Control\TimeZoneInformation", "TimeZoneKeyName", 1, text)
-        logs = rf"{root}\Services\EventLog"
-        put(builder, rf"{logs}\Application", {"MaxSize": 20 << 20})
-        if log_file is not None:
-            builder.expand(rf"{logs}\Application", "File", log_file)
-        builder.expand(rf"{logs}\System", "File", r"%SystemRoot%\System32\Winevt\Logs\System.evtx")
-        builder.key(rf"{logs}\Security")
+        _event_logs(builder, rf"{root}\Services\EventLog", log_file)
         if hibernate is not None:
             builder.dword(rf"{root}\Control\Power", "HibernateEnabled", hibernate)
+        if not fast_startup_stored:
+            del builder.find(rf"{manager}\Power").values["HIBERBOOTENABLED"]
         if sysprep:
             put(builder, r"Setup\Status\SysprepStatus", sysprep)
         if answer_file:
             builder.sz("Setup", "UnattendFile", answer_file)
 
     return edit
+
+
+def _event_logs(builder: HiveBuilder, logs: str, file: str | None) -> None:
+    put(builder, rf"{logs}\Application", {"MaxSize": 20 << 20})
+    if file is not None:
+        builder.expand(rf"{logs}\Application", "File", file)
+    builder.expand(rf"{logs}\System", "File", r"%SystemRoot%\System32\Winevt\Logs\System.evtx")
+    builder.key(rf"{logs}\Security")
 
 
 def security_hive(*, joined: bool = True) -> bytes:

@@ -195,7 +195,7 @@ class StateReader:
 
     def _power_values(self) -> tuple[int | None, int | None]:
         return (
-            number_value(self.current(r"Control\Session Manager\Power"), "HiberbootEnabled"),
+            number_value(self.current(r"Control\Session Manager\Power"), "HiberbootEnabled") or 0,
             number_value(self.current(r"Control\Power"), "HibernateEnabled"),
         )
 

@@ -74,7 +74,7 @@ class PowerFacts(Facts):
     r"""Hibernation and fast startup settings. Whether Windows is hibernated is a fact of the volume.
 
     Attributes:
-        fast_startup: ``Session Manager\Power``, HiberbootEnabled; None also when the value is absent.
+        fast_startup: ``Session Manager\Power``, HiberbootEnabled; an absent value is False.
         hibernate_enabled: ``Control\Power``, HibernateEnabled; None also when the value is absent.
         hibernation_file_size: Bytes of ``hiberfil.sys``; 0 without one.
     """

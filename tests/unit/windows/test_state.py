@@ -114,6 +114,10 @@ def test_power_settings(healthy: StateReader) -> None:
     assert (other.fast_startup, other.hibernate_enabled, other.hibernation_file_size) == (True, None, 0)
 
 
+def test_fast_startup_that_is_not_stored_is_off() -> None:
+    assert reader(system_keys={"fast_startup_stored": False}).power().fast_startup is False
+
+
 # streaming
 
 
