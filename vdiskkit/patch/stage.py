@@ -273,10 +273,9 @@ class Stage:
                 return
             raise
         self._freed += deleted.extents
-        names = len(deleted.names)
-        before = f"{file.size} bytes, {names} name{'s' * (names > 1)}"
+        before = f"{counted(file.size, 'byte')}, {counted(len(deleted.names), 'name')}"
         if deleted.links:
-            before += f"; the content stays, {deleted.links} other hard link{'s' * (deleted.links > 1)} lead to it"
+            before += f"; the content stays with {counted(deleted.links, 'other hard link')}"
         self.changes.append(SemanticChange("file", file.path, before, None))
 
     def _edit_side_car(self, fields: Sequence[SetPvpField]) -> None:
