@@ -159,6 +159,22 @@ class TestRm:
         assert r"  delete          Windows\explorer.exe (" in out
         assert run("stat", disk, r"Windows\explorer.exe").code == 1
 
+    def test_hard_links(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = store()
+        before = pair(disk)
+        path = r"Windows\System32\component.dll"
+        other = run("stat", disk, path, "--json").json["disks"][0]["result"]["links"][1]
+        content = run("cat", disk, path).code
+        out = ok(run("rm", disk, path, YES))
+        assert "1 name; the content stays with 1 other hard link)" in out
+        assert run("stat", disk, path).code == 1
+        assert run("stat", disk, other, "--json").json["disks"][0]["result"]["links"] == [other]
+        assert run("cat", disk, other).code == content
+        ok(run("undo", disk, YES))
+        assert pair(disk) == before
+        assert "2 names" in ok(run("rm", disk, path, "--all-links", YES))
+        assert run("stat", disk, other).code == 1
+
     def test_on_a_volume_without_windows(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
         disk = store("data-only")
         listing = run("ls", disk, "--json").json["disks"][0]["result"]["entries"]

@@ -42,6 +42,14 @@ def test_a_copy_is_made_also_when_nothing_is_to_be_changed(
     assert pair(new) == pair(disk)
 
 
+def test_a_plan_is_not_for_a_copy(run: Callable[..., Outcome], store: Callable[..., Path], tmp_path: Path) -> None:
+    plan = tmp_path / "x.plan"
+    outcome = run("kms-prep", store(), "--skip-rearm", "0", "--copy-to", tmp_path / "x.vhd", "--plan-out", plan)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "exclude each other" in outcome.err
+    assert not plan.exists()
+
+
 def test_a_name_that_is_taken(run: Callable[..., Outcome], store: Callable[..., Path], tmp_path: Path) -> None:
     disk = store()
     taken = tmp_path / "taken.vhd"

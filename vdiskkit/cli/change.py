@@ -79,6 +79,11 @@ def carry_out(session: Session, disk: str, make: Callable[..., Plan]) -> int:
     only_plan = bool(options.get("dry_run") or options.get("check") or plan_out)
     if plan_out and options.get("yes"):
         raise UsageError("--plan-out saves the plan and changes nothing, so --yes makes no sense with it")
+    if plan_out and new:
+        raise UsageError(
+            "a plan is for one disk, so --plan-out and --copy-to exclude each other",
+            hint="copy the disk first, or apply the plan to a copy with `apply --disk`",
+        )
     if not only_plan:
         need_answer(session)
     session.silence_readers()
