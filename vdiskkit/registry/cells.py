@@ -123,7 +123,12 @@ class CellReader:
         return page
 
     def _look_back(self, number: int) -> int | None:
-        """Return the end of the last bin that begins before the page; None when none was found near it."""
+        """Return the end of the bin that runs over a page, or of the one before it; None when none was found near it.
+
+        A header left behind inside a large cell describes a bin that ends before the page, so one that runs over it
+        counts more.
+        """
+        nearest = None
         for earlier in range(number - 1, max(number - 1 - _LOOK_BACK, -1), -1):
             start = earlier * _PAGE
             known = self._pages.get(earlier)
@@ -131,8 +136,10 @@ class CellReader:
             signature, own_offset, size = _BIN.unpack_from(head)
             if signature == b"hbin" and own_offset == start and self._possible(start, size):
                 end: int = start + size
-                return end
-        return 0 if number <= _LOOK_BACK else None
+                if end > number * _PAGE:
+                    return end
+                nearest = end if nearest is None else nearest
+        return 0 if nearest is None and number <= _LOOK_BACK else nearest
 
     def _possible(self, start: int, size: int) -> bool:
         return size >= _PAGE and not size % _PAGE and start + size <= self.hive_bins_size

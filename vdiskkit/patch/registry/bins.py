@@ -6,13 +6,12 @@ import struct
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import CorruptStructureError
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BIN_HEADER", "PAGE", "Bin", "load_bin", "new_bin_header"]
+__all__ = ["BIN_HEADER", "PAGE", "Bin", "bin_at", "bin_of_cell", "new_bin_header"]
 
 PAGE = 4096
 """Hive bins begin at multiples of this, and are multiples of it long."""
@@ -83,29 +82,46 @@ class Bin:
         return offset, size
 
 
-def load_bin(read_at: Callable[[int, int], bytes], offset: int, bins_size: int) -> Bin | None:
-    """Find the bin in which ``offset`` lies, and read the sizes of all its cells.
+def bin_at(read_at: Callable[[int, int], bytes], start: int, bins_size: int) -> Bin | None:
+    """Read the bin that begins at ``start``, with the sizes of all its cells.
 
     Args:
         read_at: Reads from the hive file.
-        offset: An offset from the start of the hive bins.
+        start: A place where a bin begins: 0, or the end of another bin.
         bins_size: Bytes of hive bins.
 
     Returns:
-        The bin; None when there is none whose cells fill it exactly.
+        The bin; None when it is damaged, or ``start`` is behind the last one.
+    """
+    if not 0 <= start < bins_size:
+        return None
+    size = _size_at(read_at, start, bins_size)
+    sizes = _cell_sizes(read_at, start, size) if size else None
+    return None if sizes is None else Bin(start, size, sizes)
+
+
+def bin_of_cell(read_at: Callable[[int, int], bytes], offset: int, bins_size: int) -> Bin | None:
+    """Find the bin in which a cell lies, looking for its header page by page.
+
+    Inside a large cell the headers of bins that were there before can have been left behind, even whole ones. A bin
+    counts only when its cells fill it and one of them begins at ``offset``.
+
+    Args:
+        read_at: Reads from the hive file.
+        offset: Offset of a cell that something in use refers to.
+        bins_size: Bytes of hive bins.
+
+    Returns:
+        The bin; None when no bin has a cell there.
     """
     last = offset // PAGE
     for number in range(last, max(last - _LOOK_BACK, -1), -1):
         start = number * PAGE
-        signature, own, size = _HEADER.unpack(read_at(BASE_BLOCK_SIZE + start, _HEADER.size))
-        if signature != b"hbin" or own != start or size < PAGE or size % PAGE or start + size > bins_size:
-            continue
-        # Inside a large cell the header of a bin that was there before can have been left behind.
-        if start + size <= offset:
-            continue
-        sizes = _cell_sizes(read_at, start, size)
-        if sizes is not None:
-            return Bin(start, size, sizes)
+        size = _size_at(read_at, start, bins_size)
+        if start + size > offset:
+            sizes = _cell_sizes(read_at, start, size)
+            if sizes is not None and offset in sizes:
+                return Bin(start, size, sizes)
     return None
 
 
@@ -114,13 +130,11 @@ def new_bin_header(start: int, size: int) -> bytes:
     return _FULL_HEADER.pack(b"hbin", start, size, 0, 0, 0)
 
 
-def damaged_bin(offset: int) -> CorruptStructureError:
-    """The error for an offset at which :func:`load_bin` found nothing."""
-    return CorruptStructureError(
-        f"the hive bin around offset {BASE_BLOCK_SIZE + offset:#x} of the file is damaged: "
-        "there is no bin header, or its cells do not fill it",
-        hint="let Windows repair the hive by loading it, or restore it",
-    )
+def _size_at(read_at: Callable[[int, int], bytes], start: int, bins_size: int) -> int:
+    """Return the size of the bin whose header is at ``start``; 0 when there is no header that can be one."""
+    signature, own, size = _HEADER.unpack(read_at(BASE_BLOCK_SIZE + start, _HEADER.size))
+    possible = signature == b"hbin" and own == start and size >= PAGE and not size % PAGE and start + size <= bins_size
+    return size if possible else 0
 
 
 def _cell_sizes(read_at: Callable[[int, int], bytes], start: int, size: int) -> dict[int, int] | None:

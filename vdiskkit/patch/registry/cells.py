@@ -1,8 +1,7 @@
 """Cells for the editor: checked reads, allocation near a key, and frees that take effect last.
 
 A new cell is taken from the smallest fitting free cell in the bin of its key, then in bins that are loaded already,
-then in a few bins beside the key's and in the last one, then from a new bin at the end. The hive is never searched as
-a whole.
+then in a few bins behind the key's, then from a new bin at the end. The hive is never searched as a whole.
 
 A cell that the old state of the hive refers to is freed only when the edit is committed, so that its bytes are not used
 for anything new before nothing points to it any more. What a freed cell held is left in it, as Windows leaves it.
@@ -16,8 +15,8 @@ import struct
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import CorruptStructureError, FormatError, WriteRefusedError
-from vdiskkit.patch.registry.bins import BIN_HEADER, PAGE, Bin, damaged_bin, load_bin, new_bin_header
+from vdiskkit.errors import CorruptStructureError, WriteRefusedError
+from vdiskkit.patch.registry.bins import BIN_HEADER, PAGE, Bin, bin_at, bin_of_cell, new_bin_header
 from vdiskkit.patch.staging import Phase
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
 from vdiskkit.registry.cells import NO_CELL
@@ -32,7 +31,7 @@ __all__ = ["CellStore"]
 
 _SIZE = struct.Struct("<i")
 _BINS_TRIED = 64
-_NEIGHBOURS = 4
+_FOLLOWING = 8
 _BINS_SIZE_MAX = 0x7FFFF000
 """Offsets above have the bit set that marks volatile cells."""
 
@@ -67,9 +66,10 @@ class CellStore:
         if offset == NO_CELL or offset & 7 or offset >= self.bins_size:
             why = "the pointer is empty" if offset == NO_CELL else f"the offset {offset:#x} is no place for a cell"
             raise self._error(offset, what, why)
-        size = self._bin_of(offset).sizes.get(offset)
+        found = self._bin_of(offset)
+        size = None if found is None else found.sizes.get(offset)
         if size is None:
-            raise self._error(offset, what, "no cell begins there")
+            raise self._error(offset, what, "no cell begins there, or its hive bin is damaged")
         if size > 0:
             raise self._error(offset, what, "the cell there is free")
         if offset in self._doomed:
@@ -156,56 +156,47 @@ class CellStore:
 
     # -- bins ------------------------------------------------------------------------------------------------------
     def _release(self, offset: int, phase: Phase) -> None:
-        start, size = self._bin_of(offset).release(offset)
+        start, size = self._by_page[offset // PAGE].release(offset)
         self._buffer.write(BASE_BLOCK_SIZE + start, _SIZE.pack(size), phase)
 
-    def _bin_of(self, offset: int) -> Bin:
+    def _bin_of(self, offset: int) -> Bin | None:
         found = self._by_page.get(offset // PAGE)
         if found is None:
-            found = load_bin(self._buffer.read_at, offset, self.bins_size)
-            if found is None:
-                error = damaged_bin(offset)
-                error.location = self.location(offset)
-                raise error
-            self._remember(found)
+            found = bin_of_cell(self._buffer.read_at, offset, self.bins_size)
+            if found is not None and not self._remember(found):
+                return None
         return found
 
-    def _remember(self, new: Bin) -> None:
-        for number in range(new.start // PAGE, (new.start + new.size) // PAGE):
-            self._by_page[number] = new
+    def _remember(self, new: Bin) -> bool:
+        """Keep a bin; False when it overlaps another one, which no two sound bins do."""
+        pages = range(new.start // PAGE, (new.start + new.size) // PAGE)
+        if any(number in self._by_page for number in pages):
+            return False
+        self._by_page.update(dict.fromkeys(pages, new))
         self._recent[new.start] = new
+        return True
 
     def _place(self, need: int, near: int) -> tuple[Bin, int]:
-        home = self._bin_of(near)
-        offset = home.best_fit(need)
-        if offset is not None:
-            return home, offset
-        known = list(islice(reversed(self._recent.values()), _BINS_TRIED))
-        for other in chain(known, self._beside(home)):
-            offset = other.best_fit(need)
+        self.capacity(near, "a cell")
+        home = self._by_page[near // PAGE]
+        known = islice(reversed(list(self._recent.values())), _BINS_TRIED)
+        for found in chain((home,), known, self._behind(home)):
+            offset = found.best_fit(need)
             if offset is not None:
-                return other, offset
+                return found, offset
         return self._new_bin(need)
 
-    def _beside(self, home: Bin) -> Iterator[Bin]:
-        """Bins near ``home``, and the last one; damaged ones are left out."""
-        following: Bin | None = home
-        preceding: Bin | None = home
-        for _ in range(_NEIGHBOURS):
-            following = following and self._bin_if_sound(following.start + following.size)
-            preceding = preceding and self._bin_if_sound(preceding.start - 1)
-            yield from (found for found in (following, preceding) if found)
-        last = self._bin_if_sound(self.bins_size - 1)
-        if last:
-            yield last
-
-    def _bin_if_sound(self, offset: int) -> Bin | None:
-        if not 0 <= offset < self.bins_size:
-            return None
-        try:
-            return self._bin_of(offset)
-        except FormatError:
-            return None
+    def _behind(self, home: Bin) -> Iterator[Bin]:
+        """The bins that follow ``home``. Where those before it begin cannot be told for sure."""
+        at = home.start + home.size
+        for _ in range(_FOLLOWING):
+            found = self._by_page.get(at // PAGE)
+            if found is None:
+                found = bin_at(self._buffer.read_at, at, self.bins_size)
+                if found is None or not self._remember(found):
+                    return
+            yield found
+            at = found.start + found.size
 
     def _new_bin(self, need: int) -> tuple[Bin, int]:
         start = self.bins_size

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import FormatError
-from vdiskkit.patch.registry.bins import load_bin
+from vdiskkit.patch.registry.bins import Bin, bin_at, bin_of_cell
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE, BaseBlock, parse_base_block
 from vdiskkit.registry.cells import NO_CELL
 
@@ -86,14 +86,16 @@ class CellMap:
         self._complete = True
 
     def load_bin(self, start: int) -> None:
-        """Load the bin in which an offset lies."""
+        """Load the bin that begins at ``start``."""
         if start // _PAGE in self._pages:
             return
-        found = load_bin(self.source.read_at, start, self.base.hive_bins_size)
+        found = bin_at(self.source.read_at, start, self.base.hive_bins_size)
         if found is None:
-            self._pages.add(start // _PAGE)
-            self.report("bin", f"there is no hive bin around {start:#x} whose cells fill it", start)
-            return
+            self.report("bin", f"there is no hive bin at {start:#x}, or its cells do not fill it", start)
+        else:
+            self._add(found)
+
+    def _add(self, found: Bin) -> None:
         self._pages.update(range(found.start // _PAGE, (found.start + found.size) // _PAGE))
         self.sizes.update(found.sizes)
 
@@ -102,8 +104,10 @@ class CellMap:
         if offset == NO_CELL or offset & 7 or not 0 <= offset < self.base.hive_bins_size:
             self.report(code, f"{what}: {offset:#x} is no place for a cell", None)
             return None
-        if not self._complete:
-            self.load_bin(offset)
+        if not self._complete and offset // _PAGE not in self._pages:
+            found = bin_of_cell(self.source.read_at, offset, self.base.hive_bins_size)
+            if found is not None:
+                self._add(found)
         size = self.sizes.get(offset)
         if size is None or size > 0:
             self.report(code, f"{what}: {'no cell begins there' if size is None else 'the cell is free'}", offset)

@@ -375,6 +375,30 @@ def test_a_new_cell_goes_near_its_key_into_the_smallest_fitting_gap() -> None:
     assert len(after) == len(data)
 
 
+def test_what_looks_like_a_bin_inside_a_large_cell_is_left_alone() -> None:
+    """Windows joins free bins; in the cells that come to lie over them whole old bins can be left behind."""
+    builder = HiveBuilder(minor=3)
+    builder.binary("A", "large", bytes(26000))
+    for number in range(60):
+        builder.key(f"B{number:02}").set("v", BINARY, bytes(70))
+    data = bytearray(builder.build())
+    value = key(bytes(data), "A").value("large")
+    assert value is not None
+    start = BASE_BLOCK + value._where + 4
+    remnants = range(-(-start // 4096) * 4096, start + 26000 - 4096, 4096)
+    for at in remnants:
+        struct.pack_into("<4sIIQQIi", data, at, b"hbin", at - BASE_BLOCK, 4096, 0, 0, 0, 4064)
+    assert len(remnants) > 4
+    large = flat(bytes(data))["A",]["large"]
+
+    def change(editor: HiveEditor) -> None:
+        for number in range(60):
+            editor.set_value(f"B{number:02}", "new", BINARY, bytes(300))
+        editor.create_key("A\\New")
+
+    assert flat(edited(bytes(data), change))["A",]["large"] == large
+
+
 def test_a_change_in_a_large_hive_reads_little() -> None:
     builder = software()
     builder.fill("Classes", 30_000)
