@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import threading
@@ -11,6 +12,8 @@ import pytest
 
 from tests.cli.conftest import command, environment
 from tests.cli.writing import SPP, contents
+from vdiskkit.cli.confirm import Steps
+from vdiskkit.cli.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,3 +87,32 @@ class TestAsking:
         code, out, shown = self._ask(disk, "", "kms-prep", "--skip-rearm", "absent")
         assert (code, shown) == (0, "")
         assert out.startswith("already so ")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def steps_shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, *, patience: float, quiet: bool = False) -> str:
+    session = Session()
+    session.quiet = quiet
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("vdiskkit.cli.confirm._PATIENCE", patience)
+    steps = Steps(session)
+    steps("journal")
+    steps.part(1, 4)
+    steps.part(0, 0)
+    steps.clear()
+    return stream.getvalue()
+
+
+def test_steps_are_shown_on_a_terminal_when_the_work_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "\r\x1b[K"
+    shown = f"{line}journal ...{line}copy 25 % ...{line}copy 100 % ...{line}"
+    assert steps_shown(monkeypatch, Terminal(), patience=0) == shown
+    assert steps_shown(monkeypatch, Terminal(), patience=60) == ""
+    assert steps_shown(monkeypatch, Terminal(), patience=0, quiet=True) == ""
+    assert steps_shown(monkeypatch, io.StringIO(), patience=0) == ""

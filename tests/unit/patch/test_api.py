@@ -283,6 +283,29 @@ class TestApply:
         with pytest.raises(vdiskkit.InUseError):
             vdiskkit.apply(plan)
 
+    @pytest.mark.parametrize("step", ["check", "journal", "write", "verify"])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+    def test_cancelled_at_any_step(self, disk: Path, step: str, error: type[BaseException]) -> None:
+        """Ctrl-C, and a callback that fails."""
+
+        def stop(name: str) -> None:
+            if name == step:
+                raise error
+
+        before = pair(disk)
+        plan = vdiskkit.plan(disk, [dword("Value"), SetPvpField(field="author", value="me")])
+        with pytest.raises(error):
+            vdiskkit.apply(plan, progress=stop)
+        assert pair(disk) == before
+        assert len(list(disk.parent.iterdir())) == 2
+        vdiskkit.apply(plan)
+        after = pair(disk)
+        with pytest.raises(error):
+            vdiskkit.undo(disk, progress=stop)
+        assert pair(disk) == after
+        assert vdiskkit.undo(disk)
+        assert pair(disk) == before
+
     def test_full_verification(self, disk: Path) -> None:
         plan = vdiskkit.plan(disk, [dword("Value"), DeleteFile(path=EXPLORER)], full_check=True)
         assert vdiskkit.apply(plan, full_check=True).written
