@@ -10,7 +10,7 @@ r"""The exception tree. Every error knows what, where, why, what now, and the ex
     |  +- UnknownFormatError          no known signature
     |  +- ChecksumError               a checksum does not fit; carries expected and actual
     |  +- CorruptStructureError       a named structure contradicts itself or the file around it
-    |  +- ReadLimitError              a read budget ran out: the image makes its reader loop or swell
+    |  +- ReadLimitError              a limit on reading was met: the image makes its reader loop or swell
     |  +- UnsupportedFeatureError     known, but not handled (5)
     +- StateError                     well-formed, but not fit for this action (4)
     |  +- LogReplayNeededError        a hive log or $LogFile must be replayed by Windows first
@@ -133,7 +133,14 @@ class CorruptStructureError(FormatError):
 
 
 class ReadLimitError(FormatError):
-    """A read budget ran out: the image makes its reader loop or ask for absurd amounts."""
+    """A limit on reading was met: the image makes its reader loop or ask for absurd amounts.
+
+    Attributes:
+        used_up: Whether a whole budget is spent, so that every further read would fail as well. Otherwise one structure
+            asks for more than any healthy one, and the rest can still be read.
+    """
+
+    used_up: bool = False
 
 
 class UnsupportedFeatureError(FormatError):

@@ -69,9 +69,9 @@ class NoticeLog:
         """
         try:
             return call()
-        except ReadLimitError:
-            raise
         except (FormatError, FileMissingError) as exc:
+            if isinstance(exc, ReadLimitError) and exc.used_up:
+                raise
             self.add_error(code, what, exc)
             return default
 

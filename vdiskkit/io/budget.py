@@ -55,12 +55,14 @@ class ReadBudget:
         self.spent_calls += 1
         self.spent_bytes += length
         if self.spent_bytes > self.max_bytes or self.spent_calls > self.max_calls:
-            raise ReadLimitError(
+            error = ReadLimitError(
                 f"reading was stopped after {self.spent_bytes} bytes in {self.spent_calls} calls: "
                 "no healthy image needs that much for this",
                 location=location,
                 hint="the image is damaged in a way that makes its reader loop; check it with chkdsk",
             )
+            error.used_up = True
+            raise error
 
 
 class GuardedSource:

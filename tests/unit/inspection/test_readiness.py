@@ -12,7 +12,9 @@ import vdiskkit
 from tests.build.evtx import build_log, kms_request, noise_events
 from tests.build.image import build_disk
 from tests.build.pair import write_pair
+from tests.build.scenario import windows_volume
 from tests.build.state import LOGGED, NETWORK_SERVICE, PLACED, state_volume
+from tests.build.windows import put
 from vdiskkit.report.layout import STALE
 from vdiskkit.report.style import Style
 from vdiskkit.report.text import inspection_lines
@@ -20,6 +22,7 @@ from vdiskkit.report.text import inspection_lines
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from tests.build.hive import HiveBuilder
     from vdiskkit.inspection.readiness_facts import ReadinessFacts
 
 SAMPLES = sorted((Path(__file__).parents[3] / "sample_images").glob("*vhd"))
@@ -189,6 +192,31 @@ def test_damaged_hives_leave_the_rest(tmp_path: Path, name: str) -> None:
     assert facts.readiness.streaming.personality is not None
     assert "windows.state_unreadable" in codes(facts)
     assert "not determinable" in text(facts)
+
+
+def test_one_key_that_asks_for_too_much_costs_only_its_own_facts(tmp_path: Path) -> None:
+    def spoil(builder: HiveBuilder) -> None:
+        put(builder, r"Login Consultants\BISF", {"LIC_BISF_RearmOS_run": 1})
+        builder.fault("value-count", r"Login Consultants\BISF", argument=0x7FFFFFFF)
+
+    raw = build_disk([windows_volume("win10", base="state", removed=PLACED, software={"edit": spoil})])
+    with vdiskkit.open_vdisk(write_pair(tmp_path, "disk", raw, pvp={})) as disk:
+        facts = disk.inspect(readiness=True)
+    assert facts.readiness is not None
+    assert facts.readiness.rearm_markers is None
+    assert facts.readiness.pending_reboot.component_servicing is False
+    assert any("2147483647 values" in notice.message for notice in facts.notices)
+
+
+def test_a_budget_that_is_used_up_ends_the_inspection(tmp_path: Path) -> None:
+    raw = build_disk([state_volume()])
+    with (
+        vdiskkit.open_vdisk(write_pair(tmp_path, "disk", raw)) as disk,
+        disk.budget.limited(256 * KIB, 40),
+        pytest.raises(vdiskkit.ReadLimitError) as stopped,
+    ):
+        disk.inspect(readiness=True)
+    assert stopped.value.used_up
 
 
 # as text
