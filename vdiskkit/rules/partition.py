@@ -20,6 +20,8 @@ _TABLE = (
     "mbr.extended_damaged",
     "mbr.extended_loop",
     "gpt.copies_differ",
+    "gpt.primary_damaged",
+    "gpt.backup_damaged",
     "gpt.entry_damaged",
     "gpt.no_protective_mbr",
     "gpt.sector_size",
