@@ -107,6 +107,45 @@ class TestExitCodes:
         assert run("reg", "get", disk, SPP, "SkipRearm").out == "0\n"
         assert kept(disk) == [f"{disk.name}.vdiskkit-undo-0001"]
 
+    def test_a_change_that_was_not_closed(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        """A crash between the commit and putting the journal away: there is nothing to take back."""
+        disk = store()
+        assert run("kms-prep", disk, "--skip-rearm", "0", YES).code == 0
+        changed = contents(disk.parent)
+        journal = disk.parent / f"{disk.name}.vdiskkit-journal"
+        (disk.parent / f"{disk.name}.vdiskkit-undo-0001").rename(journal)
+        listed = validated(run("journal", "ls", disk, "--json").out)
+        assert (listed["pending"]["state"], listed["changes"]) == ("closing", [])
+        assert "complete; `recover` puts its journal away" in run("journal", "show", disk).out
+        assert run("reg", "get", disk, SPP, "SkipRearm").out == "0\n", "readers see the new state"
+        outcome = run("recover", disk, YES)
+        assert (outcome.code, outcome.err) == (0, "")
+        assert "the change is complete" in outcome.out
+        assert contents(disk.parent) == changed
+
+    def test_the_next_change_closes_it_too(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = store()
+        original = contents(disk.parent)
+        assert run("kms-prep", disk, "--skip-rearm", "0", YES).code == 0
+        (disk.parent / f"{disk.name}.vdiskkit-undo-0001").rename(disk.parent / f"{disk.name}.vdiskkit-journal")
+        assert run("pvp", "set", disk, "author=me", YES).code == 0
+        assert len(kept(disk)) == 2
+        for _ in range(2):
+            assert run("undo", disk, YES).code == 0
+        assert contents(disk.parent) == original
+
+    def test_undo_closes_it_too(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        disk = store()
+        original = contents(disk.parent)
+        assert run("kms-prep", disk, "--skip-rearm", "0", YES).code == 0
+        (disk.parent / f"{disk.name}.vdiskkit-undo-0001").rename(disk.parent / f"{disk.name}.vdiskkit-journal")
+        lock = disk.with_suffix(".lok")
+        lock.write_bytes(b"")
+        assert run("undo", disk, YES).code == 4, "its gates are heeded as well"
+        lock.unlink()
+        assert run("undo", disk, YES).code == 0
+        assert contents(disk.parent) == original
+
     def test_recover_refuses_a_disk_that_was_used_since(
         self, run: Callable[..., Outcome], store: Callable[..., Path]
     ) -> None:

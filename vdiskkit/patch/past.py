@@ -127,7 +127,8 @@ def undo(
             location=Location(waiting.path),
             hint="run `recover` on the disk first",
         )
-    newest = next(iter(kept_changes.history(disk_path)), None)
+    # A change that was interrupted after its commit is the newest one, though its journal is not put away yet.
+    newest = waiting or next(iter(kept_changes.history(disk_path)), None)
     with exclusive(disk_path):
         if newest is not None:
             _check_gates(disk_path, edits_disk=_concerns_disk(newest.journal), forced=force)

@@ -89,8 +89,8 @@ class JournalChange(Facts):
 
     Attributes:
         id: Id of the change.
-        state: ``committed``: done, and kept to be taken back; ``pending``: interrupted; ``undoing``: taking it back
-            was interrupted.
+        state: ``committed``: done, and kept to be taken back; ``pending``: interrupted; ``undoing``: taking an
+            earlier change back was interrupted; ``closing``: done, but interrupted before its journal was put away.
         made: When it was planned, UTC; None when the journal does not say.
         summary: What was asked for.
         journal: Path of the journal.
@@ -156,7 +156,7 @@ class RecoverResult(Facts):
 
 def journal_change(kept: KeptChange, *, with_ranges: bool = False) -> JournalChange:
     """What a journal says; what it says about its change for people is taken only as far as it makes sense."""
-    from vdiskkit.journal import JournalState
+    from vdiskkit.journal import JOURNAL_SUFFIX, JournalState
 
     journal = kept.journal
     about = journal.about
@@ -172,7 +172,9 @@ def journal_change(kept: KeptChange, *, with_ranges: bool = False) -> JournalCha
                 bytes_written=sum(lengths),
             )
         )
-    state = "committed" if journal.state is JournalState.COMMITTED else "undoing" if "undoes" in about else "pending"
+    state = "committed" if journal.state is JournalState.COMMITTED else "pending"
+    if kept.path.endswith(JOURNAL_SUFFIX):
+        state = "closing" if state == "committed" else "undoing" if "undoes" in about else "pending"
     return JournalChange(
         id=str(journal.id),
         state=state,

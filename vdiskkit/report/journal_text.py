@@ -18,6 +18,7 @@ __all__ = ["journal_lines", "recover_lines", "undo_lines"]
 _STATES = {
     "committed": "kept, can be taken back",
     "pending": "interrupted: run `recover`",
+    "closing": "complete; `recover` puts its journal away",
     "undoing": "taking it back was interrupted: run `recover`",
 }
 
