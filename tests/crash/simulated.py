@@ -203,6 +203,8 @@ class SimulatedFileSystem:
         files: What is on the disk at first.
         fault: What goes wrong.
         time: The clock at first, later than every file's when None; each change moves it on.
+        free: Free bytes that it tells.
+        folders_last: Whether flushing a folder does anything; on some network file systems it does not.
         keep_of_failed_flush: Chooses which of a number of pieces arrive although their flush fails.
     """
 
@@ -214,12 +216,14 @@ class SimulatedFileSystem:
         time: int | None = None,
         keep_of_failed_flush: Callable[[int], Iterable[int]] = lambda _count: (),
         free: int | None = None,
+        folders_last: bool = True,
     ) -> None:
         self._nodes = {path: _Node(file) for path, file in files.items()}
         self._durable_names = dict(self._nodes)
         self._name_changes: list[_NameChange] = []
         self._fault = fault
         self._free = free
+        self._folders_last = folders_last
         self._ending: type[BaseException] | None = None
         self.keep_of_failed_flush = keep_of_failed_flush
         self.time = max((file.time for file in files.values()), default=0) + 100 if time is None else time
@@ -285,6 +289,8 @@ class SimulatedFileSystem:
 
     def flush_folder(self, path: str) -> None:
         self._raise("flush_folder", path)
+        if not self._folders_last:
+            return
         self._durable_names = dict(self._nodes)
         self._name_changes.clear()
 

@@ -31,7 +31,14 @@ from tests.crash.matrix import (
     undone,
 )
 from tests.crash.simulated import Call, File, PowerCut, SimulatedFileSystem, VanishedError, at
-from vdiskkit.errors import InUseError, JournalPendingError, PatchError, SourceError, VDiskError
+from vdiskkit.errors import (
+    InUseError,
+    JournalPendingError,
+    PatchError,
+    SourceError,
+    VDiskError,
+    VerifyFailedError,
+)
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import Journal, journal_path, parse_journal
 from vdiskkit.location import Location
@@ -41,6 +48,8 @@ from vdiskkit.patch.staging import Phase, StagedFile
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+
+    from vdiskkit.patch.files import OpenFile
 
 Write = tuple[int, bytes, Phase]
 WATCHED = (2048, 512)
@@ -248,6 +257,30 @@ def test_recovery_refuses_a_disk_that_was_used_since_and_touches_nothing() -> No
             check_refusal(changed(files, path, files[path].content[:shorter]), recover)
 
 
+def test_recovery_of_an_undo_refuses_what_is_foreign_in_the_part_that_is_cut_off() -> None:
+    change = pair()
+    undoing = undo_of(change)
+    refused = 0
+    for files in interrupted(undoing):
+        for offset in range(len(change.before[DISK]), len(files[DISK].content), 512):
+            data = bytearray(files[DISK].content)
+            data[offset + 7] ^= 0x55
+            check_refusal(changed(files, DISK, bytes(data)), recover)
+            refused += 1
+    assert refused
+
+
+def test_recovery_of_an_undo_takes_a_file_that_is_growing_again() -> None:
+    """The length arrived, the bytes there not yet, when recovery was interrupted."""
+    change = pair()
+    undoing = undo_of(change)
+    short = [files for files in interrupted(undoing) if len(files[DISK].content) == len(change.before[DISK])]
+    assert short
+    for files in short:
+        longer = files[DISK].content.ljust(len(change.after[DISK]), b"\0")
+        assert content(recovered(changed(files, DISK, longer)), change.after) == change.after
+
+
 def test_undo_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
     change = pair()
     files = change.done()
@@ -278,6 +311,76 @@ def test_what_appears_where_the_file_grew_is_found_too() -> None:
             if offset < len(data):
                 data[offset] = 1
                 check_refusal(changed(files, DISK, bytes(data)), recover)
+
+
+@pytest.mark.parametrize("build", [pair, lambda: undo_of(pair())], ids=["change", "undo"])
+def test_a_journal_that_comes_back_is_in_nobodys_way(build: Callable[[], Change]) -> None:
+    """Where folders cannot be flushed, the removal of a journal may not last, and the disk is used meanwhile."""
+    change = build()
+    for files in interrupted(change):
+        system = SimulatedFileSystem(files, folders_last=False)
+        recover(DISK, system=system)
+        left = system.after_power_cut(())
+        assert journal_path(DISK) in left
+        assert pending(left) is None
+        used = changed(left, DISK, noise(7000, 9))
+        assert recovered(used)[DISK].content == noise(7000, 9)
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number, io_error), folders_last=False)
+        with pytest.raises(VDiskError) as caught:
+            change.run(system)
+        if type(caught.value) is PatchError:
+            assert pending(system.after_power_cut(())) is None
+
+
+def test_recovery_forward_does_not_trust_what_only_reads_well() -> None:
+    """The last flush failed: all reads as new, but it is not on the disk."""
+    change = pair()
+    writes = [call for call in change.calls() if call.path in change.before]
+    last = max(call.number for call in writes if call.name == "write")
+    for flush in (call.number for call in writes if call.name == "flush" and call.number > last):
+
+        def fault(call: Call, flush: int = flush) -> BaseException | None:
+            return io_error() if call.number == flush else VanishedError() if call.number > flush else None
+
+        system = SimulatedFileSystem(change.start, fault)
+        with pytest.raises(VDiskError):
+            change.run(system)
+        system.heal()
+        recover(DISK, forward=True, system=system)
+        files = settled(system)
+        assert content(files, change.after) == change.after
+
+
+class Spoiling(SimulatedFileSystem):
+    """Writes something else than asked for, once, and says nothing."""
+
+    def __init__(self, files: Files, path: str, number: int) -> None:
+        super().__init__(files)
+        self.path = path
+        self.left = number
+
+    def open(self, path: str) -> OpenFile:
+        file = super().open(path)
+        if path == self.path:
+            write = file.write_at
+
+            def write_at(offset: int, data: bytes) -> None:
+                self.left -= 1
+                write(offset, bytes([data[0] ^ 1]) + data[1:] if not self.left else data)
+
+            file.write_at = write_at  # type: ignore[method-assign]
+        return file
+
+
+@pytest.mark.parametrize("path", [DISK, SIDE_CAR])
+def test_what_is_read_back_wrong_is_rolled_back(path: str) -> None:
+    change = pair()
+    system = Spoiling(change.start, path, 1)
+    with pytest.raises(VerifyFailedError, match="rolled back: what was read back is not what was written") as caught:
+        change.run(system)
+    assert path in str(caught.value.location)
+    assert content(settled(system), change.before) == change.before
 
 
 def three(last_fault: BaseException | None = None) -> tuple[list[dict[str, bytes]], Files, Change]:
@@ -383,6 +486,8 @@ def test_recovery_forward_finishes_what_was_all_written() -> None:
         if content(files, change.after) != change.after:
             check_refusal(files, lambda disk, *, system: recover(disk, forward=True, system=system))
             continue
+        longer = changed(files, DISK, files[DISK].content + bytes(512))
+        check_refusal(longer, lambda disk, *, system: recover(disk, forward=True, system=system))
         recover(DISK, forward=True, system=system)
         done = settled(system)
         assert content(done, change.after) == change.after
@@ -411,7 +516,9 @@ def test_what_needs_no_decision_is_finished_by_the_next_change_or_undo() -> None
             where = side(left, change)
             following = change._replace(start=left) if where == "before" else undo_of(change)._replace(start=left)
             seen.add((where, journal_path(DISK) in left))
-            assert content(following.done(), following.after) == following.after
+            done = following.done()
+            assert content(done, following.after) == following.after
+            assert len(kept(done)) == (1 if where == "before" else 0)
             for number in range(len(following.calls())):
                 again = SimulatedFileSystem(left, at(number))
                 with pytest.raises(PowerCut):
