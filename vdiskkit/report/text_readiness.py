@@ -128,7 +128,9 @@ def _witness(facts: EventLogWitnessFacts | None) -> Iterator[Row]:
     extent = "all of it" if facts.whole_log else f"its newest {size_text(facts.chunks_read * 65536)}"
     since = f", back to {moment(facts.oldest)}" if facts.oldest else ""
     damaged = f", {facts.damaged_chunks} chunks damaged" if facts.damaged_chunks else ""
-    text = f"{len(facts.events)} about licensing in the Application log ({extent}{since}{damaged}); evidence, no status"
+    closed = ", it was not closed" if facts.dirty else ""
+    where = f"in the Application log ({extent}{since}{damaged}{closed})"
+    text = f"{len(facts.events)} about licensing {where}; evidence, no status"
     yield Row("events", text, "warning" if facts.damaged_chunks else "plain", 2)
     for event in facts.events:
         yield Row(f"event {event.event_id}", _event(event), level=2)

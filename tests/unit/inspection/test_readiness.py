@@ -167,7 +167,8 @@ def test_a_damaged_log_is_told(tmp_path: Path) -> None:
     def spoil(_: int, chunk: bytearray) -> None:
         chunk[52] ^= 1
 
-    facts = inspection(tmp_path, log=build_log([kms_request(LOGGED)], edit_chunk=spoil))
+    facts = inspection(tmp_path, log=build_log([kms_request(LOGGED)], edit_chunk=spoil, dirty=True))
+    assert "1 chunks damaged, it was not closed" in text(facts)
     assert facts.readiness is not None
     assert facts.readiness.event_log is not None
     assert len(facts.readiness.event_log.events) == 1
