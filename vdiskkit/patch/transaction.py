@@ -8,6 +8,7 @@ instant leaves a journal from which :mod:`vdiskkit.patch.recovery` restores the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -233,6 +234,10 @@ class Transaction:
             file.flush()
             self._system.flush_folder(self.journal_path)
         except BaseException as exc:
+            # Should its removal not last, it must not come back as an armed one.
+            with contextlib.suppress(OSError):
+                file.write_at(STATE_OFFSET, build_state(JournalState.WRITING))
+                file.flush()
             close_quietly([file])
             try:
                 remove_journal(self.journal_path, self._system)
