@@ -92,6 +92,7 @@ def _judge(rule: Rule, context: Context) -> _Judged:
         elif isinstance(outcome, Passed):
             evidence.append(outcome.evidence)
     found = [_finding(rule, problem, profile) for problem in _few(problems)]
+    verdict = _verdict(found, unknown=bool(unknown), skipped=bool(skipped))
     if unknown and profile.strict_unknown:
         found.append(
             Finding(
@@ -104,7 +105,6 @@ def _judge(rule: Rule, context: Context) -> _Judged:
             )
         )
     findings, waived = _waive(rule, found, context)
-    verdict = _verdict(found, unknown=bool(unknown), skipped=bool(skipped))
     reason = next(iter(unknown or skipped), None) if verdict in (Verdict.UNKNOWN, Verdict.SKIPPED) else None
     return _Judged(_result(rule, verdict, reason, tuple(evidence), len(found)), findings, waived)
 

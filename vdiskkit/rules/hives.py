@@ -16,12 +16,10 @@ __all__ = ["RULES"]
 
 _REGF = "Windows registry file format (regf), base block"
 _SHUT_DOWN = "start the vDisk in Private mode and shut Windows down properly"
+_FOLLOWING = ("windows.services_unreadable", "windows.no_control_set")
 _DAMAGE = (
-    "windows.hive_unreadable",
     "windows.key_unreadable",
     "windows.value_unreadable",
-    "windows.services_unreadable",
-    "windows.no_control_set",
     "licensing.key_unreadable",
     "licensing.skip_rearm_unreadable",
     "licensing.product_key_unreadable",
@@ -73,6 +71,9 @@ def readable(context: Context) -> Iterator[Outcome]:
     if context.windows is None:
         yield gaps.no_windows(context)
         return
+    lost = context.noticed("windows.hive_unreadable")
+    # Without SYSTEM there are no services and no control set either: that is said once.
+    yield from lost or context.noticed(*_FOLLOWING)
     yield from context.noticed(*_DAMAGE)
 
 

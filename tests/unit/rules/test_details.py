@@ -1,0 +1,120 @@
+"""What single rules say in cases beyond the table: other severities, other causes, and what must not pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vdiskkit.rules.catalogue import built_in_rules
+
+if TYPE_CHECKING:
+    import vdiskkit
+    from tests.unit.rules.conftest import Judge
+
+
+def found(judge: Judge, case: str, profile: str = "kms-standard") -> list[tuple[str, str]]:
+    return [(finding.code, str(finding.severity)) for finding in judge(case, profile).findings]
+
+
+def test_a_healthy_pair_is_found_fit_with_everything_determined(judge: Judge) -> None:
+    report = judge("healthy")
+    assert report.findings == ()
+    assert not report.failed
+    assert report.counts.unknown == 0
+    assert report.counts.passed == report.counts.rules
+    left_out = [result.code for result in report.results if result.verdict == "skipped"]
+    # Each asks something that this disk or profile does not have.
+    assert left_out == [
+        "CHN106", "CHN107", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105", "EXP101", "EXP102", "EXP103", "WVR101",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "expected"),
+    [
+        ("test-version", "kms-standard", [("CHN106", "warning")]),
+        ("skip-rearm-odd", "kms-standard", [("KMS110", "error")]),
+        ("no-tokens", "kms-standard", [("KMS112", "error")]),
+        ("no-tokens-private", "private-build", [("KMS112", "warning")]),
+        ("kms-host", "host", []),
+        ("kms-host", "other-host", [("KMS120", "error"), ("KMS120", "error")]),
+        ("windows-app-host", "kms-standard", [("KMS120", "warning")]),
+        ("office-host", "other-host", [("OFF103", "error")]),
+        ("cached-host", "host", []),
+        ("cached-host", "other-host", [("SEC102", "warning")]),
+        ("failed", "kms-standard", [("KMS124", "note")]),
+        ("password-unmanaged", "kms-standard", [("TGT110", "warning")]),
+        ("renames", "kms-standard", [("TGT121", "warning")]),
+        ("in-setup", "kms-standard", [("TGT122", "warning")]),
+        ("mak-pair", "mak", []),
+        ("mak", "integrity-only", []),
+        ("skip-rearm", "no-licensing", [("PVP104", "error")]),
+        ("license-none", "no-licensing", []),
+        ("private", "private-build", []),
+        ("healthy", "private-build", [("PVP103", "error")]),
+        ("office-c2r", "kms-standard", []),
+        ("versions", "kms-standard", []),
+    ],
+)
+def test_severity_follows_what_is_wrong(judge: Judge, case: str, name: str, expected: list[tuple[str, str]]) -> None:
+    assert found(judge, case, name) == expected
+
+
+@pytest.mark.parametrize("case", ["encrypted", "no-software-hive"])
+def test_nothing_about_licensing_passes_when_it_cannot_be_read(judge: Judge, case: str) -> None:
+    silent = [
+        result.code
+        for result in judge(case).results
+        if result.code.startswith(("KMS", "OFF", "SEC101")) and result.verdict == "pass"
+    ]
+    # Answer files and the event log are no part of the hive.
+    assert set(silent) <= ({"KMS111", "KMS124"} if case == "no-software-hive" else set())
+
+
+def test_an_unreadable_hive_is_said_once_and_names_the_hive(judge: Judge) -> None:
+    report = judge("no-system-hive")
+    assert [finding.code for finding in report.findings] == ["HIV102"]
+    assert "SYSTEM" in report.findings[0].message
+
+
+def test_nothing_says_activated(judge: Judge) -> None:
+    for case in ("healthy", "unanswered", "failed"):
+        text = str(judge(case).to_dict()).casefold()
+        assert "is activated" not in text
+        assert "not activated" not in text
+
+
+def test_the_witness_is_evidence(judge: Judge) -> None:
+    (result,) = (item for item in judge("healthy").results if item.code == "KMS124")
+    assert any("event 12288" in line and "CMID" in line for line in result.evidence)
+
+
+def test_a_key_is_shown_masked(judge: Judge) -> None:
+    from tests.build.products import MAK
+
+    text = str(judge("mak").to_dict())
+    assert MAK not in text
+    assert "XXXXX-XXXXX-XXXXX-XXXXX-46789" in text
+
+
+def test_without_a_side_car_the_rules_that_need_one_say_so(judge: Judge) -> None:
+    unknown = {result.code for result in judge("alone").results if result.verdict == "unknown"}
+    assert {"PVP102", "PVP103", "PVP104", "PVP106", "PVP107"} <= unknown
+
+
+def test_locations_name_the_disk_or_its_side_car(judge: Judge) -> None:
+    for case in ("mak", "skip-rearm", "other-size", "servicing", "no-driver-file"):
+        for finding in judge(case).findings:
+            assert finding.location is not None
+            assert "disk.vhd" in finding.location or "disk.pvp" in finding.location
+
+
+@pytest.mark.parametrize("rule", built_in_rules(), ids=lambda rule: rule.code)
+def test_every_rule_is_explained(rule: vdiskkit.Rule) -> None:
+    facts = rule.facts()
+    for name in ("title", "reads", "judgement", "why", "fix", "versions", "source"):
+        text = getattr(facts, name)
+        assert text
+        assert text.isascii()
+        assert "  " not in text
