@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,12 @@ from vdiskkit.cli.app import root
 from vdiskkit.cli.exitcodes import MEANING
 from vdiskkit.report.sections import SECTIONS
 from vdiskkit.schemas import schema_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
 
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 JSON = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
@@ -41,3 +48,31 @@ def test_sections() -> None:
 def test_schemas() -> None:
     for name in schema_names():
         assert f"`{name}`" in JSON
+
+
+def test_the_examples_of_changing_run(store: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of the page, on a disk of that name."""
+    disk = store()
+    for suffix in (".vhd", ".pvp"):
+        disk.with_suffix(suffix).rename(disk.parent / f"win10{suffix}")
+    monkeypatch.chdir(disk.parent)
+    page = (ROOT / "docs" / "changing.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "changing.md", "exec"), {})  # noqa: S102 - our own document
+    assert sorted(path.name for path in disk.parent.iterdir()) == [
+        "win10.pvp",
+        "win10.vhd",
+        "win10.vhd.vdiskkit-undo-0001",
+    ]
+
+
+def test_every_field_that_can_be_set_and_every_force_is_named() -> None:
+    from vdiskkit.cli.commands.pvp_set import command
+    from vdiskkit.patch.gates import FORCES
+    from vdiskkit.patch.side_car import SETTABLE
+
+    page = (ROOT / "docs" / "changing.md").read_text(encoding="utf-8")
+    for name in FORCES:
+        assert f"`--force {name}`" in page
+    for name in SETTABLE:
+        assert re.search(rf"\b{name}\b", command.help or "")
