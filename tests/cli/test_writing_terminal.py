@@ -110,8 +110,7 @@ def steps_shown(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, *, patienc
 
 
 def test_steps_are_shown_on_a_terminal_when_the_work_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = "\r\x1b[K"
-    shown = f"{line}journal ...{line}copy 25 % ...{line}copy 100 % ...{line}"
+    shown = f"\rjournal ...\rcopy 25 % ...\rcopy 100 % ...\r{' ' * 14}\r"
     assert steps_shown(monkeypatch, Terminal(), patience=0) == shown
     assert steps_shown(monkeypatch, Terminal(), patience=60) == ""
     assert steps_shown(monkeypatch, Terminal(), patience=0, quiet=True) == ""

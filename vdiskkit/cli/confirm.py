@@ -61,13 +61,14 @@ class Steps:
     def __init__(self, session: Session) -> None:
         self._shown = not session.quiet and _is_terminal(sys.stderr)
         self._began = monotonic()
-        self._drawn = False
+        self._width = 0  # of the line as it was drawn last; older Windows consoles know no escape sequence for that
 
     def __call__(self, step: str) -> None:
         """Tell that a step begins."""
         if self._shown and monotonic() - self._began >= _PATIENCE:
-            say(f"\r\x1b[K{step} ...")
-            self._drawn = True
+            line = f"{step} ..."
+            say("\r" + line.ljust(self._width))
+            self._width = len(line)
 
     def part(self, done: int, total: int) -> None:
         """Tell how much of a copy is done, in bytes."""
@@ -75,9 +76,9 @@ class Steps:
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._drawn:
-            say("\r\x1b[K")
-            self._drawn = False
+        if self._width:
+            say("\r" + " " * self._width + "\r")
+            self._width = 0
 
 
 def _interactive() -> bool:
