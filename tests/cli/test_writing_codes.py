@@ -63,6 +63,42 @@ class TestExitCodes:
         assert b"the files are as they were before" in done.stderr
         assert contents(disk.parent) == before
 
+    def test_6_no_room_for_the_journal(self, store: Callable[..., Path]) -> None:
+        disk = store()
+        before = contents(disk.parent)
+        args = command("kms-prep", disk, "--skip-rearm", "0", "--yes")
+        done = subprocess.run(
+            ["bash", "-c", 'ulimit -f 2; trap "" XFSZ; exec "$@"', "bash", *args],
+            env=environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 6, done.stderr
+        assert b"error: nothing was changed: " in done.stderr
+        assert contents(disk.parent) == before
+
+    def test_7_rolling_back_fails_too(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
+        """A limit that lets the journal and the first writes pass, but not those at the end of the disk."""
+        disk = store()
+        before = contents(disk.parent)
+        planned = run("kms-prep", disk, "--skip-rearm", "0", "--remove-tokens", DRY, "--json")
+        offsets = [item["offset"] for item in planned.json["disks"][0]["result"]["plan"]["ranges"]]
+        args = command("kms-prep", disk, "--skip-rearm", "0", "--remove-tokens", "--yes")
+        done = subprocess.run(
+            ["bash", "-c", f'ulimit -f {max(offsets) // 1024}; trap "" XFSZ; exec "$@"', "bash", *args],
+            env=environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 7, done.stderr
+        assert b"rolling it back failed as well" in done.stderr
+        assert b"run `recover` on the disk" in done.stderr
+        assert run("reg", "get", disk, SPP, "SkipRearm").code == 1, "readers see the old state"
+        assert run("recover", disk, YES).code == 0
+        assert contents(disk.parent) == before
+
     def test_7_an_interrupted_change_waits(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
         disk = interrupted(store(), run)
         before = contents(disk.parent)
