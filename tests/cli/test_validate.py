@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import junitparser
 import pytest
 
 from tests.cli.conftest import SAMPLES
@@ -243,7 +244,6 @@ def test_junit_makes_what_is_not_determinable_an_error_where_it_counts(run: Call
 
 
 def test_junit_is_read_back_by_another_library(run: Callable[..., Outcome], tmp_path: Path) -> None:
-    junitparser = pytest.importorskip("junitparser", reason="junitparser is not installed")
     for disk in (FAULTY, HOSTILE, "missing.vhd"):
         run("validate", disk, "--report", "junit=out.xml")
         read = junitparser.JUnitXml.fromfile(str(tmp_path / "out.xml"))
@@ -328,15 +328,22 @@ def test_annotations_hold_no_forged_command(run: Callable[..., Outcome], form: s
     assert "%0A" not in outcome.out
 
 
+_LABELS = re.compile(
+    r"(?:disk|profile|errors|warnings|notes|waived|not determinable|passed|left out|at|found|fix|read|until|summary"
+    r"|[A-Z]{3}[0-9]{3}|\\|)(?: |$)"
+)
+
+
 @pytest.mark.parametrize("form", ["text", *FORMATS])
 def test_the_hostile_sample_gets_through_no_form(run: Callable[..., Outcome], form: str) -> None:
-    for extra in ((), ("--strict-unknown",)):
+    for extra in ((), ("--strict-unknown",), ("--all-results",)):
         outcome = run("validate", HOSTILE, "--output-format", form, *extra)
         assert outcome.code == 1
         assert "PLANTED" in outcome.out
         assert not _CONTROLS.search(outcome.out.replace("\r\n", "\n"))
         for line in outcome.out.splitlines():
             assert not line.startswith(("::error::", "::error file"))
+            assert form != "text" or _LABELS.match(line.lstrip()), line
         if form == "junit":
             junit(outcome.out)
         if form == "json":

@@ -47,10 +47,12 @@ def _messages(run: ValidationRun) -> Iterator[tuple[str, str, str]]:
         if outcome.error is not None:
             hint = f"; {outcome.error.hint}" if outcome.error.hint else ""
             yield "error", "vdiskkit", _line(f"{outcome.target}: {outcome.error.message}{hint}")
-        for finding in outcome.report.findings if outcome.report is not None else ():
+        report = outcome.report
+        for finding in report.findings if report is not None else ():
+            disk = report.target if report is not None else outcome.target
             parts = [f"{outcome.target}: {finding.code} {finding.message}"]
-            if finding.location and finding.location != outcome.target:
-                parts.append(f"at {finding.location.removeprefix(f'{outcome.target} > ')}")
+            if finding.location and finding.location != disk:
+                parts.append(f"at {finding.location.removeprefix(f'{disk} > ')}")
             parts += [f"found {finding.evidence}"] if finding.evidence else []
             parts += [f"fix: {finding.fix}"] if finding.fix else []
             yield str(finding.severity), finding.code, _line("; ".join(parts))

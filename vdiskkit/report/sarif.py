@@ -51,7 +51,7 @@ def sarif_text(run: ValidationRun) -> str:
                     },
                     "invocations": [_invocation(run, rules)],
                     "artifacts": [
-                        {"location": {"uri": file_uri(outcome.target)}, "roles": ["analysisTarget"]}
+                        {"location": {"uri": file_uri(_disk(outcome))}, "roles": ["analysisTarget"]}
                         for outcome in run.outcomes
                     ],
                     "results": results,
@@ -79,6 +79,11 @@ def file_uri(path: str) -> str:
     return f"./{quoted}" if ":" in quoted.partition("/")[0] else quoted
 
 
+def _disk(outcome: DiskOutcome) -> str:
+    """The disk file: what was named may be its side-car or another version."""
+    return outcome.report.target if outcome.report is not None else outcome.target
+
+
 def _rule(rule: Rule) -> dict[str, Any]:
     parts = (("What is read", rule.reads), ("Judgement", rule.judgement), ("Why", rule.why), ("Fix", rule.fix))
     return {
@@ -98,11 +103,12 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _result(
     outcome: DiskOutcome, finding: Finding, rules: dict[str, int], waived: WaivedFinding | None
 ) -> dict[str, Any]:
-    inside = (finding.location or "").removeprefix(f"{outcome.target} > ")
-    where = f" (at {inside})" if inside and inside != outcome.target else ""
+    disk = _disk(outcome)
+    inside = (finding.location or "").removeprefix(f"{disk} > ")
+    where = f" (at {inside})" if inside and inside != disk else ""
     evidence = f": {finding.evidence}" if finding.evidence else ""
-    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": file_uri(outcome.target)}}}
-    if inside and inside != outcome.target:
+    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": file_uri(disk)}}}
+    if where:
         location["logicalLocations"] = [{"fullyQualifiedName": displayable(inside)}]
     properties = {"evidence": finding.evidence, "fix": finding.fix, "location": finding.location}
     identity = f"{finding.code}\n{inside}".encode("utf-8", "backslashreplace")
