@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from vdiskkit.errors import CorruptStructureError, JournalPendingError, StalePlanError, UsageError
+from vdiskkit.errors import CorruptStructureError, InUseError, JournalPendingError, StalePlanError, UsageError
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem
@@ -160,7 +160,7 @@ def apply(
     with exclusive(_disk_path(planned.path)):
         # Everything opened for planning is closed before writing: Windows then lets nobody else open the file at all.
         with (
-            _opened(planned.path, planned.volume, parent_dirs) as disk,
+            _opened(planned.path, planned.volume, parent_dirs, locked=True) as disk,
             _staged(disk, planned.operations, planned.forced, planned.now, full=full_check) as stage,
         ):
             edits = stage.edits()
@@ -264,16 +264,34 @@ def _plan(
 
 @contextlib.contextmanager
 def _opened(
-    path: str | os.PathLike[str], volume: int | None, parent_dirs: Sequence[str | os.PathLike[str]]
+    path: str | os.PathLike[str],
+    volume: int | None,
+    parent_dirs: Sequence[str | os.PathLike[str]],
+    *,
+    locked: bool = False,
 ) -> Iterator[VDisk]:
+    """Open the disk as it is; ``locked`` says that this process keeps all others from changing it."""
     with open_vdisk(path, volume=volume, parent_dirs=parent_dirs) as disk:
         if disk.path is not None and read_pending(disk.path) is not None:
+            if not locked:
+                _check_nobody_writes(disk.path)
             raise JournalPendingError(
                 "an earlier change of this disk was interrupted",
                 location=Location(journal_path(disk.path)),
                 hint="run `recover` on the disk first",
             )
         yield disk
+
+
+def _check_nobody_writes(path: str) -> None:
+    """Raise when a journal is that of a change under way in another process, not of one that was interrupted."""
+    with exclusive(path):
+        if read_pending(path) is None:
+            raise InUseError(
+                "another vdiskkit has just changed this disk",
+                location=Location(path),
+                hint="look at it, then try again",
+            )
 
 
 @contextlib.contextmanager

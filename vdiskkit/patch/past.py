@@ -120,16 +120,16 @@ def undo(
     if kept is not None and wanted is None:
         journal = read_journal(text)
         wanted = journal.id if journal is not None else None
-    waiting = pending_change(disk_path)
-    if waiting is not None and waiting.journal.state is not JournalState.COMMITTED:
-        raise JournalPendingError(
-            "an earlier change of this disk was interrupted",
-            location=Location(waiting.path),
-            hint="run `recover` on the disk first",
-        )
-    # A change that was interrupted after its commit is the newest one, though its journal is not put away yet.
-    newest = waiting or next(iter(kept_changes.history(disk_path)), None)
     with exclusive(disk_path):
+        waiting = pending_change(disk_path)
+        if waiting is not None and waiting.journal.state is not JournalState.COMMITTED:
+            raise JournalPendingError(
+                "an earlier change of this disk was interrupted",
+                location=Location(waiting.path),
+                hint="run `recover` on the disk first",
+            )
+        # A change that was interrupted after its commit is the newest one, though its journal is not put away yet.
+        newest = waiting or next(iter(kept_changes.history(disk_path)), None)
         if newest is not None:
             _check_gates(disk_path, edits_disk=_concerns_disk(newest.journal), forced=force)
         return kept_changes.undo(disk_path, change_id=wanted, dry_run=dry_run, progress=progress)

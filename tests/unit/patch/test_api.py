@@ -306,6 +306,25 @@ class TestApply:
         assert vdiskkit.undo(disk)
         assert pair(disk) == before
 
+    def test_a_change_under_way_is_not_called_interrupted(self, disk: Path) -> None:
+        found: list[type[Exception]] = []
+
+        def look(step: str) -> None:
+            if step == "write":
+                for call in (
+                    lambda: vdiskkit.plan(disk, [dword("Other")]),
+                    lambda: vdiskkit.undo(disk),
+                    lambda: vdiskkit.recover(disk),
+                ):
+                    with pytest.raises(vdiskkit.InUseError, match="another vdiskkit is changing this disk") as refused:
+                        call()
+                    found.append(refused.type)
+                with vdiskkit.open_vdisk(disk) as opened:
+                    assert opened.windows.find_key(KEY) is None, "readers see the old state"
+
+        vdiskkit.apply(vdiskkit.plan(disk, [dword("Value")]), progress=look)
+        assert len(found) == 3
+
     def test_full_verification(self, disk: Path) -> None:
         plan = vdiskkit.plan(disk, [dword("Value"), DeleteFile(path=EXPLORER)], full_check=True)
         assert vdiskkit.apply(plan, full_check=True).written
