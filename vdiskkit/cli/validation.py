@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.session import Session
     from vdiskkit.report.style import Style
-    from vdiskkit.rules.facts import Report
     from vdiskkit.rules.model import Rule
+    from vdiskkit.rules.validate import Examined
 
 __all__ = ["Validation"]
 
@@ -50,7 +50,7 @@ class Validation:
         self._every_result = every_result
         self._exit_zero = exit_zero
 
-    def over(self, targets: Sequence[str], judge: Callable[[str], Report], *, jobs: int) -> int:
+    def over(self, targets: Sequence[str], judge: Callable[[str], Examined], *, jobs: int) -> int:
         """Judge each disk; one that cannot be examined does not stop the others.
 
         Returns:
@@ -76,7 +76,7 @@ class Validation:
                 file.close(keep=keep)
         return code
 
-    def _outcomes(self, targets: Sequence[str], judge: Callable[[str], Report], jobs: int) -> Iterator[DiskOutcome]:
+    def _outcomes(self, targets: Sequence[str], judge: Callable[[str], Examined], jobs: int) -> Iterator[DiskOutcome]:
         if jobs == 1 or len(targets) < 2:
             for target in targets:
                 yield self._told(target, _attempt(judge, target))
@@ -88,9 +88,9 @@ class Validation:
             for target, found in zip(targets, pool.map(lambda target: _attempt(judge, target), targets), strict=True):
                 yield self._told(target, found)
 
-    def _told(self, target: str, found: Report | Exception) -> DiskOutcome:
+    def _told(self, target: str, found: Examined | Exception) -> DiskOutcome:
         if not isinstance(found, Exception):
-            return DiskOutcome(target, found, None)
+            return DiskOutcome(target, found.report, None, found.inspection)
         error = as_error(found, self._session)
         tell_error(self._session, error)
         return DiskOutcome(target, None, error)
@@ -123,7 +123,7 @@ class Validation:
         return "\n".join(texts)
 
 
-def _attempt(judge: Callable[[str], Report], target: str) -> Report | Exception:
+def _attempt(judge: Callable[[str], Examined], target: str) -> Examined | Exception:
     try:
         return judge(target)
     except Exception as exc:  # noqa: BLE001 - one disk must not take the others down

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vdiskkit.errors import VDiskError
+    from vdiskkit.inspection.facts import Inspection
     from vdiskkit.rules.facts import Report
     from vdiskkit.rules.model import Rule
 
@@ -39,11 +40,13 @@ class DiskOutcome(NamedTuple):
         target: As it was named.
         report: What was found, None when the disk could not be examined.
         error: Why it could not be.
+        inspection: The facts that were judged, None when the disk could not be examined.
     """
 
     target: str
     report: Report | None
     error: VDiskError | None
+    inspection: Inspection | None = None
 
 
 class ValidationRun(NamedTuple):

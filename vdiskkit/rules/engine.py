@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vdiskkit.errors import UsageError
 from vdiskkit.rules.asked import Asked
-from vdiskkit.rules.catalogue import all_rules
+from vdiskkit.rules.catalogue import all_rules, built_in_rules
 from vdiskkit.rules.expected import file_name
 from vdiskkit.rules.facts import Counts, Finding, ProfileFacts, Report, RuleResult, Severity, Verdict, WaivedFinding
 from vdiskkit.rules.model import Context, NotApplicable, Passed, Problem, Unknown
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vdiskkit.inspection.facts import Inspection
-    from vdiskkit.rules.model import Rule
+    from vdiskkit.rules.model import Outcome, Rule
     from vdiskkit.rules.profile import Profile
 
 __all__ = ["evaluate"]
@@ -50,6 +51,9 @@ def evaluate(
         rules: The rules to choose from; None for all that are installed.
         chosen_by: Why this profile is used, for the report.
         chosen: Whether the user chose it; a default profile warns about what an explicit one takes as meant.
+
+    Raises:
+        UsageError: A rule of another package failed.
     """
     context = Context(inspection, profile, asked=asked or Asked({}, {}), now=now, chosen=chosen)
     judged = [_judge(rule, context) for rule in (all_rules() if rules is None else rules)]
@@ -82,7 +86,7 @@ def _judge(rule: Rule, context: Context) -> _Judged:
     unknown: list[str] = []
     skipped: list[str] = []
     evidence: list[str] = []
-    for outcome in rule.check(context):
+    for outcome in _outcomes(rule, context):
         if isinstance(outcome, Problem):
             problems.append(outcome)
         elif isinstance(outcome, Unknown):
@@ -107,6 +111,18 @@ def _judge(rule: Rule, context: Context) -> _Judged:
     findings, waived = _waive(rule, found, context)
     reason = next(iter(unknown or skipped), None) if verdict in (Verdict.UNKNOWN, Verdict.SKIPPED) else None
     return _Judged(_result(rule, verdict, reason, tuple(evidence), len(found)), findings, waived)
+
+
+def _outcomes(rule: Rule, context: Context) -> list[Outcome]:
+    if rule in built_in_rules():
+        return list(rule.check(context))
+    try:
+        return list(rule.check(context))
+    except Exception as exc:  # rules of others raise anything
+        raise UsageError(
+            f"the rule {rule.code} failed: {type(exc).__name__}: {exc}",
+            hint="mend or remove the package that provides it; it is no rule of vdiskkit",
+        ) from exc
 
 
 def _few(problems: list[Problem]) -> list[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.rules.asked import read_asked
 from vdiskkit.rules.catalogue import all_rules, check_codes, with_rules
@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from vdiskkit.inspection.facts import Inspection
     from vdiskkit.rules.facts import Report, Severity
     from vdiskkit.rules.model import Rule
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["validate", "validate_path"]
+__all__ = ["Examined", "examine", "validate", "validate_path"]
+
+
+class Examined(NamedTuple):
+    """The facts of a disk, and what the rules say of them."""
+
+    inspection: Inspection
+    report: Report
 
 
 def validate(
@@ -54,9 +62,39 @@ def validate(
 
     Raises:
         PolicyError: The profile says something that cannot be.
-        UsageError: Two rules have the same code, or a level is no severity.
+        UsageError: Two rules have the same code, a level is no severity, or a rule of another package failed.
         VDiskError: The container or its chain cannot be read.
     """
+    return examine(
+        disk,
+        profile,
+        select=select,
+        extend_select=extend_select,
+        ignore=ignore,
+        fail_on=fail_on,
+        strict_unknown=strict_unknown,
+        rules=rules,
+        deep=deep,
+        now=now,
+        chosen_by=chosen_by,
+    ).report
+
+
+def examine(
+    disk: VDisk,
+    profile: Profile | str | os.PathLike[str] | None = None,
+    *,
+    select: Sequence[str] = (),
+    extend_select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    fail_on: Severity | str | None = None,
+    strict_unknown: bool | None = None,
+    rules: Sequence[Rule] = (),
+    deep: bool = False,
+    now: datetime | None = None,
+    chosen_by: str | None = None,
+) -> Examined:
+    """As :func:`validate`, and give the facts that were judged as well."""
     available = all_rules()
     if rules:
         available = with_rules([*(rule for rule in available if rule not in with_rules(())), *rules])
@@ -74,7 +112,7 @@ def validate(
     used = loaded.changed(
         select=select, extend_select=extend_select, ignore=ignore, fail_on=fail_on, strict_unknown=strict_unknown
     )
-    return evaluate(
+    report = evaluate(
         inspection,
         used,
         now=now or datetime.now(UTC),
@@ -83,6 +121,7 @@ def validate(
         chosen_by=why,
         chosen=chosen,
     )
+    return Examined(inspection, report)
 
 
 def validate_path(path: str | os.PathLike[str], profile: Profile | str | None = None) -> Report:

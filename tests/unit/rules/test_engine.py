@@ -172,6 +172,16 @@ def test_rules_must_have_codes_of_their_own(case_disk: Any) -> None:
         vdiskkit.rule("ACME1", "x", severity="fatal")
 
 
+def test_a_rule_of_others_that_fails_is_named(case_disk: Any) -> None:
+    @vdiskkit.rule("ACME102", "it raises")
+    def broken(context: Context) -> Iterator[Outcome]:
+        yield Problem("first")
+        raise ZeroDivisionError("by nothing")
+
+    with pytest.raises(UsageError, match="the rule ACME102 failed: ZeroDivisionError: by nothing"):
+        report_on(case_disk, "healthy", rules=[broken])
+
+
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A place where packages with entry points can be put; the catalogue forgets what it knew."""

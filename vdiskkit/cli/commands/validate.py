@@ -12,7 +12,7 @@ from vdiskkit.cli.report_options import format_options, rule_options
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
-    from vdiskkit.rules.facts import Report
+    from vdiskkit.rules.validate import Examined
 
 __all__ = ["command"]
 
@@ -69,7 +69,7 @@ def command(
     from vdiskkit.cli.validation import Validation
     from vdiskkit.rules.catalogue import all_rules, check_codes
     from vdiskkit.rules.profile_files import load_profile
-    from vdiskkit.rules.validate import validate
+    from vdiskkit.rules.validate import examine
 
     session.targets = disk_list(disks, files_from, nul=null)
     rules = all_rules()
@@ -77,9 +77,9 @@ def command(
     name, why = named_profile(profile)
     loaded = load_profile(name) if name is not None else None
 
-    def judge(target: str) -> Report:
+    def judge(target: str) -> Examined:
         with open_disk(session, target) as disk:
-            return validate(
+            return examine(
                 disk,
                 loaded,
                 select=select,
