@@ -10,7 +10,7 @@ import pytest
 
 from tests.build.vhd import with_checksum
 from vdiskkit.container import open_container
-from vdiskkit.errors import ChecksumError, UnsupportedFeatureError
+from vdiskkit.errors import ChecksumError
 from vdiskkit.io import BytesSource, FileSource
 
 SAMPLES = os.environ.get("VDISKKIT_REAL_SAMPLES", "")
@@ -62,8 +62,3 @@ def test_a_differencing_disk_and_its_parent(tmp_path: Path) -> None:
             stored = data[bitmap_at + 512 + sector * 512 :][:512]
             assert disk.read_at(sector * 512, 512) == (stored if present else parent.read_at(sector * 512, 512))
         disk.close()
-
-
-def test_vhdx_is_named() -> None:
-    with pytest.raises(UnsupportedFeatureError, match="VHDX"):
-        open_container(BytesSource(sample("discutils_vhdx-log-replay.vhdx")), path=None)

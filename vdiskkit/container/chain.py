@@ -7,10 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from vdiskkit.container.detect import Probe
+from vdiskkit.container.identity import read_own_id
 from vdiskkit.container.parents import ParentFinder
-from vdiskkit.container.vhd import BlockVhd, ParentLink, VhdDisk, open_vhd
-from vdiskkit.container.vhd_footer import read_footer
-from vdiskkit.container.vhd_layout import uuid_text
+from vdiskkit.container.single import open_single
 from vdiskkit.errors import (
     ChainError,
     FormatError,
@@ -24,7 +23,7 @@ from vdiskkit.text import displayable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vdiskkit.container.disk import VirtualDisk
+    from vdiskkit.container.disk import ParentLink, VirtualDisk
     from vdiskkit.io import ByteSource
 
 __all__ = ["attach_parents"]
@@ -52,15 +51,14 @@ def attach_parents(
         open_source: Opens a parent's file.
 
     Raises:
-        ChainError: A parent is missing, is another one, is no VHD, or the chain loops.
+        ChainError: A parent is missing, is another one, is of another format, or the chain loops.
         FormatError: A parent's file contradicts itself.
         SourceError: The operating system could not read.
     """
     finder = ParentFinder(parent_dirs, follow_paths=follow_parent_paths)
     seen = {disk.unique_id: disk}
     child = disk
-    while isinstance(child, BlockVhd) and child.differencing:
-        link = child.read_parent_link()
+    while (link := child.read_parent_link()) is not None:
         if link.unique_id == child.unique_id:
             raise ChainError(
                 f"the differencing disk names itself as its parent (id {link.unique_id})", location=child.location
@@ -69,6 +67,9 @@ def attach_parents(
             names = " → ".join(displayable(item.path or "?") for item in (*seen.values(), seen[link.unique_id]))
             raise ChainError(f"the chain of parents is a loop: {names}", location=child.location)
         parent = _Search(child, link, finder, open_source, owner=disk).run()
+        if parent.unique_id in seen:
+            # By one of the other ids that a VHDX may name.
+            raise ChainError("the chain of parents is a loop", location=child.location)
         seen[parent.unique_id] = parent
         child.parent = parent
         child = parent
@@ -79,7 +80,7 @@ class _Search:
 
     def __init__(
         self,
-        child: BlockVhd,
+        child: VirtualDisk,
         link: ParentLink,
         finder: ParentFinder,
         open_source: Callable[[str], ByteSource],
@@ -94,7 +95,7 @@ class _Search:
         self._refused: list[tuple[str, str]] = []
         self._mismatched = False
 
-    def run(self) -> VhdDisk:
+    def run(self) -> VirtualDisk:
         for path, problem in self._finder.candidates(self._child.path, self._link.name, self._link.locators):
             self._tried.append(path)
             if problem:
@@ -108,7 +109,7 @@ class _Search:
                 return parent
         raise self._not_found()
 
-    def _try(self, path: str) -> VhdDisk | None:
+    def _try(self, path: str) -> VirtualDisk | None:
         """Open a candidate; None, with the reason kept, when it is not the parent."""
         try:
             source = self._open_source(path)
@@ -123,23 +124,25 @@ class _Search:
             self._owner.disown(source)
             return None
         # From here on the file is the parent: what is wrong with it is told as it is.
-        return open_vhd(probe, path)
+        return open_single(probe, path)
 
     def _refusal(self, probe: Probe) -> str:
-        if probe.is_vhdx:
-            return "it is a VHDX, which cannot be the parent of a VHD"
-        if not probe.is_vhd:
-            return "it is no VHD"
+        wanted = self._child.format.upper()
+        found = "VHDX" if probe.is_vhdx else "VHD" if probe.is_vhd else None
+        if found is None:
+            return f"it is no {wanted}"
+        if found != wanted:
+            return f"it is a {found}, which cannot be the parent of a {wanted}"
         try:
-            unique_id = uuid_text(read_footer(probe).footer.unique_id)
+            unique_id = read_own_id(probe)
         except FormatError as exc:
             return exc.message
-        if unique_id != self._link.unique_id:
+        if unique_id not in (self._link.unique_id, *self._link.other_ids):
             self._mismatched = True
             return f"its id is {unique_id}"
         return ""
 
-    def _compare_time(self, path: str, parent: VhdDisk) -> None:
+    def _compare_time(self, path: str, parent: VirtualDisk) -> None:
         """Tell when the parent's time is not the recorded one; copies that do not keep times are common.
 
         Windows records the time of the parent's file, some tools record the one in the parent's footer.
@@ -149,7 +152,7 @@ class _Search:
             modified = os.stat(path).st_mtime - _EPOCH_2000  # noqa: PTH116 - the path stays the text it was found as
         except (OSError, ValueError):
             return
-        if recorded not in (0, parent.footer.timestamp) and abs(modified - recorded) > _TIME_TOLERANCE:
+        if recorded not in (0, parent.created) and abs(modified - recorded) > _TIME_TOLERANCE:
             self._child.notice(
                 "vhd.parent_time",
                 f"the parent's file time is {_time_text(modified)}, but {_time_text(recorded)} was recorded when "
@@ -192,6 +195,6 @@ def _names(link: ParentLink) -> str:
 
 
 def _time_text(seconds: float) -> str:
-    from vdiskkit.container.vhd_facts import vhd_time
+    from vdiskkit.container.chain_facts import vhd_time
 
     return f"{vhd_time(int(seconds)):%Y-%m-%d %H:%M:%S} UTC"

@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.container.vhd_layout import FOOTER_COOKIE, FOOTER_SIZE, POISON_COOKIE
-from vdiskkit.errors import UnknownFormatError, UnsupportedFeatureError, UsageError
+from vdiskkit.errors import UnknownFormatError, UsageError
 from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
 
 if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
-__all__ = ["FORMATS", "Probe", "choose_format", "unsupported_vhdx"]
+__all__ = ["FORMATS", "Probe", "choose_format"]
 
 FORMATS = ("vhd", "vhdx", "raw")
 _HEAD_SIZE = 4096
@@ -26,7 +26,7 @@ _COPY_AGAIN = "copy the file again from its source and compare the sizes"
 _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"KDMV", "a VMDK image", _CONVERT),
     (0, b"COWD", "a VMDK image", _CONVERT),
-    (0, b"# Disk DescriptorFile", "a VMDK descriptor", "name a VHD file"),
+    (0, b"# Disk DescriptorFile", "a VMDK descriptor", "name a VHD or VHDX file"),
     (0, b"QFI\xfb", "a QCOW2 image", _CONVERT),
     (0x40, b"\x7f\x10\xda\xbe", "a VirtualBox VDI image", _CONVERT),
     (0, b"EVF\x09\x0d\x0a\xff\x00", "an EnCase (E01) image", "export it as a raw image first"),
@@ -38,9 +38,9 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
     (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
-    (0, b"MZ", "a Windows program", "name a .vhd, .avhd or .pvp file"),
-    (0, b"\x7fELF", "a Linux program", "name a .vhd, .avhd or .pvp file"),
-    (0, b"%PDF-", "a PDF document", "name a .vhd, .avhd or .pvp file"),
+    (0, b"MZ", "a Windows program", "name a .vhd, .vhdx or .pvp file"),
+    (0, b"\x7fELF", "a Linux program", "name a .vhd, .vhdx or .pvp file"),
+    (0, b"%PDF-", "a PDF document", "name a .vhd, .vhdx or .pvp file"),
     (3, b"NTFS    ", "an NTFS volume without a container", _SAY_RAW),
 )
 _ISO_AT = 0x8001
@@ -136,17 +136,7 @@ def choose_format(probe: Probe, path: str | None, asked: str | None) -> str:
         )
     if asked is None and _extension(path) in RAW_EXTENSIONS and probe.source.size:
         return "raw"
-    raise _unknown(probe, path, asked or "vhd")
-
-
-def unsupported_vhdx(location: Location) -> UnsupportedFeatureError:
-    """Return the error for a VHDX file."""
-    return UnsupportedFeatureError(
-        "this is a VHDX image; only VHD and raw images can be read so far",
-        location=location,
-        hint="convert a copy to VHD: Convert-VHD on Hyper-V, or "
-        "qemu-img convert -O vpc -o subformat=dynamic,force_size FILE.vhdx FILE.vhd",
-    )
+    raise _unknown(probe, path, asked or ("vhdx" if _is_vhdx_name(path) else "vhd"))
 
 
 def _extension(path: str | None) -> str:
@@ -168,14 +158,9 @@ def _looks_like(probe: Probe, path: str | None) -> tuple[str, str]:
                 break
             return f"it looks like {name}", hint
     if not head.strip(b"\0") and not probe.tail.strip(b"\0"):
-        # An ISO image begins with zeros too.
-        if probe.source.size >= _ISO_AT + len(_ISO_SIGNATURE) and (
-            probe.source.read_at(_ISO_AT, len(_ISO_SIGNATURE)) == _ISO_SIGNATURE
-        ):
-            return "it looks like an ISO image", "name a .vhd, .avhd or .pvp file"
-        return "it begins and ends with zeros only", f"a copy that failed leaves such files; {_COPY_AGAIN}"
+        return _looks_like_zeros(probe)
     if head[510:512] == b"\x55\xaa" or head[512:520] == b"EFI PART":
-        if _is_disk_name(path):
+        if _is_disk_name(path) and not _is_vhdx_name(path):
             return (
                 "it begins like a disk, but the footer at the end of the file is missing",
                 f"the file may have been cut: {_COPY_AGAIN}; {_SAY_RAW}",
@@ -184,17 +169,31 @@ def _looks_like(probe: Probe, path: str | None) -> tuple[str, str]:
     if _extension(path) == "pvp":
         return "it is the properties file of a vDisk", "name the disk file itself"
     if _is_text(head):
-        return "it looks like a text file", "name a .vhd, .avhd or .pvp file"
+        return "it looks like a text file", "name a .vhd, .vhdx or .pvp file"
+    if _is_vhdx_name(path):
+        return "it does not begin as one does", f"the file is damaged or encrypted: {_COPY_AGAIN}"
     if _is_disk_name(path):
         return (
             "neither its end nor its start has a VHD footer",
             f"the file is damaged, cut or encrypted: {_COPY_AGAIN}",
         )
-    return "its content is not known", f"name a .vhd, .avhd or .pvp file; {_SAY_RAW}"
+    return "its content is not known", f"name a .vhd, .vhdx or .pvp file; {_SAY_RAW}"
+
+
+def _looks_like_zeros(probe: Probe) -> tuple[str, str]:
+    # An ISO image begins with zeros too.
+    end = _ISO_AT + len(_ISO_SIGNATURE)
+    if probe.source.size >= end and probe.source.read_at(_ISO_AT, len(_ISO_SIGNATURE)) == _ISO_SIGNATURE:
+        return "it looks like an ISO image", "name a .vhd, .vhdx or .pvp file"
+    return "it begins and ends with zeros only", f"a copy that failed leaves such files; {_COPY_AGAIN}"
 
 
 def _is_disk_name(path: str | None) -> bool:
     return path is not None and parse_vdisk_name(path.replace("\\", "/").rpartition("/")[2]) is not None
+
+
+def _is_vhdx_name(path: str | None) -> bool:
+    return _is_disk_name(path) and _extension(path).endswith("x")
 
 
 def _is_text(head: bytes) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
-__all__ = ["DiskNotice", "Extent", "ExtentKind", "VirtualDisk", "coalesce"]
+__all__ = ["DiskNotice", "Extent", "ExtentKind", "ParentLink", "VirtualDisk", "coalesce"]
 
 _MERGE_GAP = 4096
 """Two wanted ranges of one file this near to each other are fetched by one call: a call costs more than the gap."""
@@ -57,6 +57,27 @@ class DiskNotice(NamedTuple):
     location: Location | None
 
 
+class ParentLink(NamedTuple):
+    """What a differencing file says about its parent.
+
+    Attributes:
+        name: The parent's name, empty where the format has none beside the locators.
+        unique_id: The id that the parent must have, as UUID text.
+        timestamp: The parent file's time when the child was made, in seconds since 2000-01-01 UTC; 0 when it was not
+            recorded.
+        locators: Pairs of kind of path (platform code or key) and stored path.
+        tried: The files that were looked at or for.
+        other_ids: More ids that the parent may have instead.
+    """
+
+    name: str
+    unique_id: str
+    timestamp: int
+    locators: tuple[tuple[str, str], ...]
+    tried: tuple[str, ...]
+    other_ids: tuple[str, ...] = ()
+
+
 class VirtualDisk(ABC):
     """A container as a read-only source of the disk inside it.
 
@@ -64,12 +85,15 @@ class VirtualDisk(ABC):
         source: The file; it stays its opener's to close.
         path: The file, as the user named it; None for a file object without a name.
         size: Virtual size in bytes.
-        format: ``vhd`` or ``raw``.
+        format: ``vhd``, ``vhdx`` or ``raw``.
         subformat: ``fixed``, ``dynamic`` or ``differencing``.
         sector_size: Bytes of a logical sector.
         block_size: Bytes of a block; None where the file has none.
+        allocated_blocks: Blocks that are in the file; None where it has no blocks.
+        created: When the file was made, in seconds since 2000-01-01 UTC; 0 where it does not say.
         parent: The next disk of the chain; only a differencing disk has one.
-        unique_id: The container's own id as UUID text, empty where it has none.
+        parent_link: What a differencing disk says about its parent, once that was found.
+        unique_id: The container's own id as UUID text, by which a child knows its parent; empty where it has none.
         own_notices: What is worth telling about this file alone.
     """
 
@@ -77,6 +101,8 @@ class VirtualDisk(ABC):
     subformat: str
     sector_size = 512
     block_size: int | None = None
+    allocated_blocks: int | None = None
+    created = 0
     unique_id = ""
 
     def __init__(self, source: ByteSource, path: str | None, size: int) -> None:
@@ -84,6 +110,7 @@ class VirtualDisk(ABC):
         self.path = path
         self.size = size
         self.parent: VirtualDisk | None = None
+        self.parent_link: ParentLink | None = None
         self.own_notices: list[DiskNotice] = []
         self._owned: list[ByteSource] = []
 
@@ -128,6 +155,15 @@ class VirtualDisk(ABC):
     @abstractmethod
     def facts(self) -> ContainerFacts:
         """Return what is known about the file and its chain."""
+
+    def read_parent_link(self) -> ParentLink | None:
+        """Read what the file says about its parent; None when it is no differencing disk.
+
+        Raises:
+            FormatError: What it says cannot be.
+            SourceError: The operating system could not read.
+        """
+        return None
 
     def notice(self, code: str, message: str, location: Location | None = None) -> None:
         """Remember something worth telling."""

@@ -1,17 +1,15 @@
-"""Who a disk file says it is, from its footer and header alone: two small reads, no checks of the whole file."""
+"""Who a disk file says it is, from its headers alone: a few small reads, no checks of the whole file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhd_footer import read_footer
-from vdiskkit.container.vhd_layout import DYNAMIC_HEADER_SIZE, parse_dynamic_header, uuid_text
 
 if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
 
-__all__ = ["DiskIdentity", "read_disk_identity"]
+__all__ = ["DiskIdentity", "read_disk_identity", "read_own_id"]
 
 
 class DiskIdentity(NamedTuple):
@@ -22,19 +20,57 @@ class DiskIdentity(NamedTuple):
 
 
 def read_disk_identity(source: ByteSource) -> DiskIdentity | None:
-    """Return the ids of a VHD file; None when it is none.
+    """Return the ids of a VHD or VHDX file; None when it is neither.
 
     Raises:
-        FormatError: It is one, but its footer or header is damaged.
+        FormatError: It is one, but its headers are damaged.
         SourceError: The operating system could not read.
     """
     probe = Probe.of(source)
-    if not probe.is_vhd:
-        return None
+    if probe.is_vhdx:
+        return _vhdx_identity(source)
+    return _vhd_identity(probe) if probe.is_vhd else None
+
+
+def read_own_id(probe: Probe) -> str:
+    """Return the id by which a child knows a VHD or VHDX file.
+
+    Raises:
+        FormatError: The file's headers are damaged.
+        SourceError: The operating system could not read.
+    """
+    if probe.is_vhdx:
+        from vdiskkit.container.vhdx_header import read_headers
+
+        return read_headers(probe.source).header.data_write_guid
+    from vdiskkit.container.vhd_footer import read_footer
+    from vdiskkit.container.vhd_layout import uuid_text
+
+    return uuid_text(read_footer(probe).footer.unique_id)
+
+
+def _vhd_identity(probe: Probe) -> DiskIdentity:
+    from vdiskkit.container.vhd_footer import read_footer
+    from vdiskkit.container.vhd_layout import DYNAMIC_HEADER_SIZE, parse_dynamic_header, uuid_text
+
     footer = read_footer(probe).footer
     parent = None
     if footer.kind == "differencing":
-        where = source.location.at("byte", footer.data_offset)
-        header = parse_dynamic_header(source.read_at(footer.data_offset, DYNAMIC_HEADER_SIZE), where)
+        where = probe.location.at("byte", footer.data_offset)
+        header = parse_dynamic_header(probe.read_at(footer.data_offset, DYNAMIC_HEADER_SIZE), where)
         parent = uuid_text(header.parent_unique_id)
     return DiskIdentity(uuid_text(footer.unique_id), parent)
+
+
+def _vhdx_identity(source: ByteSource) -> DiskIdentity:
+    from vdiskkit.container.vhdx_header import find_metadata, read_headers
+    from vdiskkit.container.vhdx_link import parent_link_of
+    from vdiskkit.container.vhdx_log import ReplayedSource, replay_log
+    from vdiskkit.container.vhdx_metadata import read_metadata
+
+    header = read_headers(source).header
+    if header.log_pending:
+        source = ReplayedSource(source, replay_log(source, header))
+    locator = read_metadata(source, find_metadata(source)).parent_locator
+    parent = None if locator is None else parent_link_of(locator, source.location).unique_id
+    return DiskIdentity(header.data_write_guid, parent)

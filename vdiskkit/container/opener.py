@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.container.detect import Probe, choose_format, unsupported_vhdx
+from vdiskkit.container.detect import Probe, choose_format
 from vdiskkit.container.raw import RawDisk
-from vdiskkit.container.vhd import open_vhd
+from vdiskkit.container.single import open_single
 from vdiskkit.io.paths import open_source as open_path
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def open_container(
     """
     probe = Probe.of(source)
     kind = choose_format(probe, path, format)
-    if kind == "vhdx":
-        raise unsupported_vhdx(probe.location)
-    disk = RawDisk(probe, path) if kind == "raw" else open_vhd(probe, path)
+    disk = RawDisk(probe, path) if kind == "raw" else open_single(probe, path)
     if disk.subformat != "differencing":
         return disk
     from vdiskkit.container.chain import attach_parents

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import UsageError
 from vdiskkit.io.paths import host_path
-from vdiskkit.naming import parse_vdisk_name
+from vdiskkit.naming import VDiskName, parse_vdisk_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ class ParentFinder:
         Args:
             child: Path of the child, None when it has none.
             name: The parent's name in the child's header.
-            locators: Pairs of platform code and stored path.
+            locators: Pairs of kind and stored path.
         """
         stored = [*(text for code, text in sorted(locators, key=_locator_rank)), name]
         seen: set[str] = set()
@@ -86,7 +86,7 @@ class ParentFinder:
         version = parse_vdisk_name(os.path.basename(child)) if child is not None else None  # noqa: PTH119
         if version is not None and version.version:
             for folder in folders:
-                for file_name in self._older_versions(folder, version.stem, version.version):
+                for file_name in self._older_versions(folder, version):
                     yield self._in_folder(folder, file_name)
 
     def _in_folder(self, folder: str, file_name: str) -> Candidate:
@@ -100,16 +100,19 @@ class ParentFinder:
                 problem = _problem(path)
         return Candidate(path, problem)
 
-    def _older_versions(self, folder: str, stem: str, version: int) -> Iterable[str]:
+    def _older_versions(self, folder: str, child: VDiskName) -> Iterable[str]:
+        stem, version = child.stem, child.version
+        ending = "x" if child.extension.lower().endswith("x") else ""
         found = []
         for file_name in self._listing(folder).values():
             parts = parse_vdisk_name(file_name)
             if parts is not None and parts.stem.casefold() == stem.casefold() and parts.version < version:
-                # Of one version the differencing file comes before the merged base.
-                found.append((-parts.version, not parts.differencing, file_name))
+                # Of one version the child's own format comes first, and the differencing file before the merged base.
+                other_format = parts.extension.lower().endswith("x") != bool(ending)
+                found.append((-parts.version, other_format, not parts.differencing, file_name))
         # The two names that should be there come in any case, so that a message can say that they are not.
-        expected = [f"{stem}.{version - 1}.avhd"] if version > 1 else []
-        return [*expected, *(file_name for _version, _base, file_name in sorted(found)), f"{stem}.vhd"]
+        expected = [f"{stem}.{version - 1}.avhd{ending}"] if version > 1 else []
+        return [*expected, *(file_name for *_rank, file_name in sorted(found)), f"{stem}.vhd{ending}"]
 
     def _listing(self, folder: str) -> dict[str, str]:
         """Return the names in a folder by their folded form; read once, empty when it cannot be read."""
@@ -140,7 +143,7 @@ def _problem(path: str) -> str:
 
 
 def _locator_rank(locator: tuple[str, str]) -> int:
-    order = ("W2ru", "W2ku", "Wi2r", "Wi2k")
+    order = ("W2ru", "relative_path", "W2ku", "absolute_win32_path", "Wi2r", "Wi2k", "volume_path")
     return order.index(locator[0]) if locator[0] in order else len(order)
 
 

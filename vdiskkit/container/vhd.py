@@ -8,9 +8,9 @@ allocation table.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vdiskkit.container.disk import Extent, ExtentKind, VirtualDisk, coalesce
+from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
 from vdiskkit.container.vhd_bat import UNALLOCATED, check_blocks, parse_table
 from vdiskkit.container.vhd_footer import COPY_AGAIN, FooterReading, read_footer
 from vdiskkit.container.vhd_layout import FOOTER_SIZE, SECTOR_SIZE, Footer, ParentLocator, parse_footer, uuid_text
@@ -24,30 +24,12 @@ if TYPE_CHECKING:
     from vdiskkit.container.facts import ContainerFacts
     from vdiskkit.io import ByteSource
 
-__all__ = ["BlockVhd", "FixedVhd", "ParentLink", "VhdDisk", "open_vhd"]
+__all__ = ["BlockVhd", "FixedVhd", "VhdDisk", "open_vhd"]
 
 _BITMAP_CACHE_BYTES = 2 * 1024 * 1024
 # Tools that trust the geometry of disks by these creators (virtual size = cylinders * heads * sectors).
 _GEOMETRY_CREATORS = (b"vpc ", b"qemu")
 _MAX_GEOMETRY = (65535, 16, 255)
-
-
-class ParentLink(NamedTuple):
-    """What a differencing file says about its parent.
-
-    Attributes:
-        name: The parent's name in the header.
-        unique_id: The id that the parent must have, as UUID text.
-        timestamp: The parent file's time when the child was made, in seconds since 2000-01-01 UTC.
-        locators: Pairs of platform code and stored path.
-        tried: The files that were looked at or for.
-    """
-
-    name: str
-    unique_id: str
-    timestamp: int
-    locators: tuple[tuple[str, str], ...]
-    tried: tuple[str, ...]
 
 
 def open_vhd(probe: Probe, path: str | None) -> VhdDisk:
@@ -73,6 +55,7 @@ class VhdDisk(VirtualDisk):
         self.footer_state = reading.state
         self.subformat = footer.kind
         self.unique_id = uuid_text(footer.unique_id)
+        self.created = footer.timestamp
         if reading.state == "damaged":
             self.notice(
                 "vhd.footer_damaged",
@@ -139,6 +122,7 @@ class BlockVhd(VhdDisk):
     """
 
     block_size: int
+    allocated_blocks: int
 
     def __init__(self, probe: Probe, path: str | None, reading: FooterReading) -> None:
         super().__init__(probe, path, reading)
@@ -163,7 +147,6 @@ class BlockVhd(VhdDisk):
         self.allocated_blocks = summary.allocated
         bitmap_sectors = header.bitmap_size // SECTOR_SIZE
         self.data_aligned_4k = all((place + bitmap_sectors) % 8 == 0 for place in summary.alignments)
-        self.parent_link: ParentLink | None = None
         self._bitmaps: OrderedDict[int, bytes] = OrderedDict()
         self._bitmaps_kept = max(_BITMAP_CACHE_BYTES // header.bitmap_size, 2)
 
@@ -172,12 +155,14 @@ class BlockVhd(VhdDisk):
         self.check_range(offset, length)
         return coalesce(self._extents(offset, length))
 
-    def read_parent_link(self) -> ParentLink:
-        """Read what a differencing disk says about its parent.
+    def read_parent_link(self) -> ParentLink | None:
+        """Read what the file says about its parent; None when it is no differencing disk.
 
         Raises:
             SourceError: The operating system could not read.
         """
+        if not self.differencing:
+            return None
         header = self.header
         locators = tuple(
             (locator.code.decode("latin-1"), _locator_text(locator, self.source)) for locator in header.locators

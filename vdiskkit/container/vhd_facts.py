@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-from vdiskkit.container.facts import (
-    ChainLinkFacts,
-    ContainerFacts,
-    FooterState,
-    GeometryFacts,
-    LocatorFacts,
-    ParentFacts,
-)
+from vdiskkit.container.chain_facts import allocated_bytes, chain_facts, parent_facts, vhd_time
+from vdiskkit.container.facts import ContainerFacts, FooterState, GeometryFacts
 from vdiskkit.container.vhd import BlockVhd, VhdDisk
 
-if TYPE_CHECKING:
-    from vdiskkit.container.disk import VirtualDisk
-
-__all__ = ["vhd_facts", "vhd_time"]
-
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def vhd_time(seconds: int) -> datetime | None:
-    """Return a VHD timestamp (seconds since 2000-01-01 UTC) as a time; None for zero, which means not recorded."""
-    return _EPOCH + timedelta(seconds=seconds) if seconds else None
+__all__ = ["vhd_facts"]
 
 
 def vhd_facts(disk: VhdDisk) -> ContainerFacts:
@@ -42,7 +23,7 @@ def vhd_facts(disk: VhdDisk) -> ContainerFacts:
         block_size=disk.block_size,
         block_count=blocks.block_count if blocks else None,
         allocated_blocks=blocks.allocated_blocks if blocks else None,
-        allocated_bytes=_allocated_bytes(disk),
+        allocated_bytes=allocated_bytes(disk),
         data_aligned_4k=blocks.data_aligned_4k if blocks and blocks.allocated_blocks else None,
         unique_id=disk.unique_id,
         creator_application=_code(footer.creator_application),
@@ -53,42 +34,9 @@ def vhd_facts(disk: VhdDisk) -> ContainerFacts:
             cylinders=footer.cylinders, heads=footer.heads, sectors_per_track=footer.sectors_per_track
         ),
         footer=FooterState(disk.footer_state),
-        parent=_parent_facts(disk),
-        chain=tuple(_link_facts(link) for link in disk.chain),
+        parent=parent_facts(disk),
+        chain=chain_facts(disk),
     )
-
-
-def _link_facts(disk: VirtualDisk) -> ChainLinkFacts:
-    return ChainLinkFacts(
-        path=disk.path,
-        format=disk.format,
-        type=disk.subformat,
-        virtual_size=disk.size,
-        file_size=disk.file_size,
-        allocated_bytes=_allocated_bytes(disk),
-        unique_id=disk.unique_id or None,
-        created=vhd_time(disk.footer.timestamp) if isinstance(disk, VhdDisk) else None,
-        parent=_parent_facts(disk),
-    )
-
-
-def _parent_facts(disk: VirtualDisk) -> ParentFacts | None:
-    if not isinstance(disk, BlockVhd) or disk.parent_link is None:
-        return None
-    link = disk.parent_link
-    return ParentFacts(
-        name=link.name,
-        unique_id=link.unique_id,
-        modified=vhd_time(link.timestamp),
-        locators=tuple(LocatorFacts(code=code, path=path) for code, path in link.locators),
-        found=disk.parent.path if disk.parent else None,
-        found_unique_id=disk.parent.unique_id if disk.parent else None,
-        tried=link.tried,
-    )
-
-
-def _allocated_bytes(disk: VirtualDisk) -> int | None:
-    return disk.allocated_blocks * disk.block_size if isinstance(disk, BlockVhd) else None
 
 
 def _code(raw: bytes) -> str:

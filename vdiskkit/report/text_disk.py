@@ -9,7 +9,7 @@ from vdiskkit.report.layout import Row, moment, quoted, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vdiskkit.container.facts import ChainLinkFacts
+    from vdiskkit.container.facts import ChainLinkFacts, VhdxFacts
     from vdiskkit.inspection.facts import Inspection, VolumeSummary
 
 __all__ = ["chain", "container", "partitions", "volume"]
@@ -36,6 +36,8 @@ def container(inspection: Inspection) -> Iterator[Row]:
     if facts.footer is not None:
         mark, text = _FOOTERS[str(facts.footer)]
         yield Row("footer", text, mark, level=2)
+    if facts.vhdx is not None:
+        yield from _vhdx(facts.vhdx)
     if facts.data_aligned_4k is False:
         yield Row("alignment", "blocks do not begin on multiples of 4 KiB: slower on modern disks", "warning", level=2)
     if facts.unique_id is not None:
@@ -43,6 +45,19 @@ def container(inspection: Inspection) -> Iterator[Row]:
         by = f" by {quoted(facts.creator_application)}" if facts.creator_application else ""
         version = f" {facts.creator_version}" if by and facts.creator_version else ""
         yield Row("id", f"{facts.unique_id}{made}{by}{version}", level=2)
+
+
+def _vhdx(facts: VhdxFacts) -> Iterator[Row]:
+    problems = [facts.header_problem, facts.region_table_problem]
+    damaged = "; ".join(problem for problem in problems if problem)
+    text = f"header {facts.header} and region table {facts.region_table} used"
+    yield Row("headers", f"{text}: {damaged}" if damaged else f"ok, {text}", "warning" if damaged else "good", level=2)
+    if facts.log is None:
+        yield Row("log", "empty", "good", level=2)
+    else:
+        entries = "entry" if facts.log.entries == 1 else "entries"
+        text = f"not closed: {facts.log.entries} {entries} to replay; everything is shown as after the replay"
+        yield Row("log", text, "warning", level=2)
 
 
 def chain(inspection: Inspection) -> Iterator[Row]:

@@ -8,8 +8,9 @@ import zipfile
 import pytest
 
 from tests.build.vhd import MIB, build_vhd
+from tests.build.vhdx import build_vhdx
 from vdiskkit.container import open_container
-from vdiskkit.errors import UnknownFormatError, UnsupportedFeatureError, UsageError
+from vdiskkit.errors import UnknownFormatError, UsageError
 from vdiskkit.io import BytesSource
 from vdiskkit.location import Location
 
@@ -65,11 +66,18 @@ def test_no_disk(name: str, data: bytes, what: str, hint: str) -> None:
     assert caught.value.exit_code == 3
 
 
-def test_vhdx_is_named() -> None:
-    with pytest.raises(UnsupportedFeatureError, match="this is a VHDX image") as caught:
-        open_container(source(b"vhdxfile" + bytes(1 << 20)), path="disk.vhdx")
-    assert caught.value.exit_code == 5
-    assert "Convert-VHD" in (caught.value.hint or "")
+def test_vhdx_is_known_by_its_content() -> None:
+    image = build_vhdx("dynamic", MIB, content={0: b"x"})
+    for path, kind in (("disk.vhd", None), ("disk.bin", None), (None, "vhdx")):
+        assert open_container(image, path=path, format=kind).format == "vhdx"
+
+
+@pytest.mark.parametrize("content", [b"?" * 4000, b"\x91\x02" * 3000, MBR + bytes(1000), b"MZ" + bytes(1000)])
+def test_a_vhdx_by_name_only(content: bytes) -> None:
+    with pytest.raises(UnknownFormatError, match="this is no VHDX file: ") as caught:
+        open_container(source(content), path="disk.1.avhdx")
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["disk.raw", "disk.IMG", r"\\server\share\disk.dd"])

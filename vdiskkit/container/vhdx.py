@@ -1,0 +1,233 @@
+"""VHDX containers: fixed, dynamic and differencing.
+
+Follows [MS-VHDX]. Everything that a later answer depends on is checked when the file is opened: headers, region table,
+metadata, and every entry of the block allocation table. A pending log is replayed in memory first, since nothing else
+in the file is to be believed before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
+from vdiskkit.container.vhdx_bat import (
+    FULLY_PRESENT,
+    NOT_PRESENT,
+    PARTIALLY_PRESENT,
+    BlockTable,
+    TableShape,
+    check_table,
+    offset_of,
+    parse_table,
+    state_of,
+)
+from vdiskkit.container.vhdx_bitmap import BitmapReader
+from vdiskkit.container.vhdx_header import read_headers, read_regions
+from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, REGION_TABLE_OFFSETS
+from vdiskkit.container.vhdx_link import parent_link_of
+from vdiskkit.container.vhdx_log import LogReplay, ReplayedSource, replay_log
+from vdiskkit.container.vhdx_metadata import read_metadata
+from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vdiskkit.container.detect import Probe
+    from vdiskkit.container.facts import ContainerFacts
+    from vdiskkit.io import ByteSource
+
+__all__ = ["MAX_BAT_ENTRIES", "VhdxDisk"]
+
+MAX_BAT_ENTRIES = 8 * 1024 * 1024
+"""64 TiB in blocks of 8 MiB, or 8 TiB in blocks of 1 MiB: a table of 64 MiB."""
+
+
+class VhdxDisk(VirtualDisk):
+    """A VHDX of any kind.
+
+    ``unique_id`` is the DataWriteGuid, since that is what a child keeps of its parent: it changes whenever the disk's
+    content does. ``source`` is the file as it is after the replay of its log.
+
+    Args:
+        probe: Head and tail of the file.
+        path: The file, as the user named it; None for a file object without a name.
+
+    Raises:
+        FormatError: The file contradicts itself.
+        SourceError: The operating system could not read.
+
+    Attributes:
+        file: The file as it is.
+        header: The current header.
+        header_number: Which of the two it is, 1 or 2.
+        header_problem: What is wrong with the other one; empty when it can be used.
+        log: What a pending log changes; None when the log is empty.
+        regions: Where the regions are.
+        metadata: The metadata items.
+        shape: Shape of the block allocation table.
+        differencing: Whether the file has a parent.
+        creator: The program that made the file.
+    """
+
+    format = "vhdx"
+    block_size: int
+    allocated_blocks: int
+
+    def __init__(self, probe: Probe, path: str | None) -> None:
+        file = probe.source
+        choice = read_headers(file)
+        self.header, self.header_number, self.header_problem = choice
+        self.log: LogReplay | None = None
+        source: ByteSource = file
+        if self.header.log_pending:
+            self.log = replay_log(file, self.header)
+            source = ReplayedSource(file, self.log)
+        self.regions = read_regions(source, self.header)
+        self.metadata = metadata = read_metadata(source, self.regions.metadata)
+        super().__init__(source, path, metadata.virtual_size)
+        self.file = file
+        self.creator = _creator(probe.head)
+        self.sector_size = metadata.sector_size
+        self.block_size = metadata.parameters.block_size
+        self.differencing = metadata.parameters.has_parent
+        self.subformat = (
+            "differencing" if self.differencing else "fixed" if metadata.parameters.leave_allocated else "dynamic"
+        )
+        self.unique_id = self.header.data_write_guid
+        self.shape = TableShape.of(
+            self.size, self.block_size, metadata.sector_size, differencing=metadata.parameters.has_parent
+        )
+        self._table = self._read_table()
+        self.allocated_blocks = self._table.allocated
+        self._bitmaps = BitmapReader(source)
+        self._tell()
+
+    @property
+    def file_size(self) -> int:
+        """Length of the file in bytes."""
+        return self.file.size
+
+    @property
+    def block_states(self) -> bytes:
+        """The state of each block, as the block allocation table numbers it."""
+        return self._table.states
+
+    def block_offset(self, block: int) -> int | None:
+        """Return where a block's data begin in the file; None when it is not there."""
+        return offset_of(self._table.payload[block]) if self._table.states[block] >= FULLY_PRESENT else None
+
+    def bitmap_offset(self, block: int) -> int | None:
+        """Return where the sector bitmap of a block's chunk begins in the file; None when it is not there."""
+        if not self.differencing:
+            return None
+        entry = self._table.bitmaps[block // self.shape.chunk_ratio]
+        return offset_of(entry) if state_of(entry) == FULLY_PRESENT else None
+
+    def map(self, offset: int, length: int) -> Iterator[Extent]:
+        """Yield where the bytes of a virtual range are; see :meth:`VirtualDisk.map`."""
+        self.check_range(offset, length)
+        return coalesce(self._extents(offset, length))
+
+    def read_parent_link(self) -> ParentLink | None:
+        """Return what the file says about its parent; None when it has none.
+
+        Raises:
+            CorruptStructureError: The parent locator has no id of the parent.
+        """
+        locator = self.metadata.parent_locator
+        return None if locator is None else parent_link_of(locator, self.location)
+
+    def facts(self) -> ContainerFacts:
+        """Return what is known about the file and its chain."""
+        from vdiskkit.container.vhdx_facts import vhdx_facts
+
+        return vhdx_facts(self)
+
+    def _read_table(self) -> BlockTable:
+        """Read and check the block allocation table: one read of at most 64 MiB, no more than the disk needs."""
+        region, shape = self.regions.bat, self.shape
+        where = self.location.at("byte", region.offset)
+        if shape.entries * 8 > region.length:
+            raise CorruptStructureError(
+                f"VHDX: a block allocation table of {region.length} bytes is too short, {self.size} bytes in blocks of "
+                f"{self.block_size} need {shape.entries * 8}",
+                location=where,
+            )
+        if shape.entries > MAX_BAT_ENTRIES:
+            raise UnsupportedFeatureError(
+                f"a VHDX of {shape.blocks} blocks: more than {MAX_BAT_ENTRIES} are not read",
+                location=where,
+            )
+        table = parse_table(self.source.read_at(region.offset, shape.entries * 8), shape, self.location)
+        check_table(
+            table,
+            shape,
+            size=self.size,
+            block_size=self.block_size,
+            differencing=self.differencing,
+            regions=self.regions.taken,
+            end=self.source.size,
+            location=self.location,
+        )
+        return table
+
+    def _tell(self) -> None:
+        where = self.location
+        if self.header_problem:
+            other = 3 - self.header_number
+            self.notice(
+                "vhdx.header_damaged",
+                f"header {other} cannot be used: {self.header_problem}; header {self.header_number} was used",
+                where.at("byte", HEADER_OFFSETS[other - 1]),
+            )
+        if self.regions.problem:
+            self.notice(
+                "vhdx.region_table_damaged",
+                f"region table 1 cannot be used: {self.regions.problem}; its copy was used",
+                where.at("byte", REGION_TABLE_OFFSETS[0]),
+            )
+        if self.log is not None:
+            count = self.log.sequence.entries
+            self.notice(
+                "vhdx.log_replayed",
+                f"the log must be replayed: {count} {'entry' if count == 1 else 'entries'}; shown as after replay",
+                where.at("byte", self.header.log_offset),
+            )
+
+    def _extents(self, offset: int, length: int) -> Iterator[Extent]:
+        block_size, table = self.block_size, self._table
+        end = offset + length
+        while offset < end:
+            block, inside = divmod(offset, block_size)
+            size = min(block_size - inside, end - offset)
+            state = table.states[block]
+            if state == FULLY_PRESENT:
+                yield Extent(offset, size, ExtentKind.FILE, offset_of(table.payload[block]) + inside)
+            elif state == PARTIALLY_PRESENT:
+                yield from self._sectors(block, inside, size)
+            elif state == NOT_PRESENT and self.differencing:
+                yield Extent(offset, size, ExtentKind.PARENT, None)
+            else:
+                yield Extent(offset, size, ExtentKind.ZERO, None)
+            offset += size
+
+    def _sectors(self, block: int, start: int, length: int) -> Iterator[Extent]:
+        """Yield the extents of a part of one block by its sector bitmap."""
+        sector_size, data_at = self.sector_size, offset_of(self._table.payload[block])
+        chunk, number = divmod(block, self.shape.chunk_ratio)
+        bitmap_at = offset_of(self._table.bitmaps[chunk])
+        base, end = block * self.block_size, start + length
+        before = number * (self.block_size // sector_size)
+        first, last = before + start // sector_size, before + -(-end // sector_size)
+        for present, low, high in self._bitmaps.runs(bitmap_at, first, last):
+            at = max((low - before) * sector_size, start)
+            size = min((high - before) * sector_size, end) - at
+            if present:
+                yield Extent(base + at, size, ExtentKind.FILE, data_at + at)
+            else:
+                yield Extent(base + at, size, ExtentKind.PARENT, None)
+
+
+def _creator(head: bytes) -> str:
+    """Return the program that made the file, from the file type identifier ([MS-VHDX] section 2.2.1)."""
+    return head[8:520].decode("utf-16-le", "replace").partition("\0")[0].strip()
