@@ -24,7 +24,8 @@ GROUP = "vdiskkit.rules"
 """Entry point group of rules of other packages."""
 
 FAMILIES = {
-    "VHD": ("container", "The disk file"),
+    "VHD": ("container", "The disk file, VHD"),
+    "VHX": ("vhdx", "The disk file, VHDX"),
     "CHN": ("chain", "Versions and their chain"),
     "PRT": ("partition", "Partitions"),
     "NTF": ("ntfs", "The volume"),

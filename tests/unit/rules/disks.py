@@ -24,6 +24,7 @@ from tests.build.scenario import STORE, hibernation_header, make
 from tests.build.state import LOGGED, RAM_DISK, SHUTDOWN, state_volume, system_state
 from tests.build.vhd import build_vhd
 from tests.build.vhd_faults import break_vhd, set_footer, set_header
+from tests.build.vhdx import HEADERS, REGION_TABLES, Page, build_vhdx, put_log
 from tests.build.windows import OFFICE_APP, WINDOWS_APP, software_hive, system_hive
 
 if TYPE_CHECKING:
@@ -166,6 +167,23 @@ def raw_image(folder: Path) -> Path:
 
 def stream(_: Path) -> BinaryIO:
     return io.BytesIO(healthy_vhd())
+
+
+def vhdx(folder: Path, change: Callable[[Any], object] = lambda image: None) -> Path:
+    """The healthy disk as VHDX."""
+    raw = healthy_raw()
+    file = build_vhdx("dynamic", len(raw), BLOCK, raw)
+    change(file)
+    disk = folder / "disk.vhdx"
+    write_sparse(disk, file.read_at(0, file.size))
+    fields = {"original_file": "disk.vhdx"}
+    disk.with_suffix(".pvp").write_bytes(side_car("disk", len(raw), BLOCK, **fields))
+    return disk
+
+
+def with_log(file: Any) -> None:
+    last = file.size - 4096
+    put_log(file, [[Page(last, file.read_at(last, 4096))]])
 
 
 # chains
@@ -376,6 +394,10 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "footer-damaged": vhd_with("footer_checksum"),
     "copy-damaged": vhd_with("copy_checksum"),
     "saved-state": saved_state,
+    "vhdx": vhdx,
+    "vhdx-header": lambda folder: vhdx(folder, lambda file: file.write(HEADERS[0] + 100, b"damaged")),
+    "vhdx-regions": lambda folder: vhdx(folder, lambda file: file.write(REGION_TABLES[0] + 8, b"damaged")),
+    "vhdx-log": lambda folder: vhdx(folder, with_log),
     "geometry": other_geometry,
     "unaligned": unaligned,
     "interrupted": interrupted,

@@ -26,6 +26,7 @@ def test_a_healthy_pair_is_found_fit_with_everything_determined(judge: Judge) ->
     left_out = [result.code for result in report.results if result.verdict == "skipped"]
     # Each asks something that this disk or profile does not have.
     assert left_out == [
+        "VHX101", "VHX102", "VHX103",
         "CHN106", "CHN107", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105", "EXP101", "EXP102", "EXP103", "WVR101",
     ]  # fmt: skip
 
@@ -55,6 +56,7 @@ def test_a_healthy_pair_is_found_fit_with_everything_determined(judge: Judge) ->
         ("healthy", "private-build", [("PVP103", "error")]),
         ("office-c2r", "kms-standard", []),
         ("versions", "kms-standard", []),
+        ("vhdx", "kms-standard", []),
     ],
 )
 def test_severity_follows_what_is_wrong(judge: Judge, case: str, name: str, expected: list[tuple[str, str]]) -> None:
