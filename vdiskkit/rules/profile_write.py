@@ -128,6 +128,7 @@ def _list(values: Sequence[object]) -> str:
 
 
 def _text(text: str) -> str:
-    # The escapes of JSON are those of TOML's basic strings, but for the surrogates of astral characters: none is
-    # escaped here. DEL is the one control that JSON lets through.
-    return json.dumps(str(text), ensure_ascii=False).replace("\x7f", "\\u007f")
+    # The escapes of JSON are those of TOML's basic strings, but for the surrogates of astral characters, so those are
+    # not escaped that way. What a terminal would act on is.
+    quoted = json.dumps(str(text), ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)

@@ -52,6 +52,7 @@ def test_a_healthy_pair_is_found_fit_with_everything_determined(judge: Judge) ->
         ("mak", "integrity-only", []),
         ("skip-rearm", "no-licensing", [("PVP104", "error")]),
         ("license-none", "no-licensing", []),
+        ("csvlk", "no-licensing", [("PVP104", "error"), ("KMS103", "error")]),
         ("private", "private-build", []),
         ("healthy", "private-build", [("PVP103", "error")]),
         ("office-c2r", "kms-standard", []),

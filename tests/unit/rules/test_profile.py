@@ -212,6 +212,13 @@ def test_a_full_profile_survives_being_written(tmp_path: Path) -> None:
     assert again._replace(name="own", source=profile.source, waivers=()) == plain_profile
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_survives_being_written(text: str) -> None:
+    written = profile_toml(Profile("x", description=text))
+    assert all(line.isprintable() for line in written.splitlines())
+    assert tomllib.loads(written)["description"] == text
+
+
 def test_the_starter_is_kms_standard_and_names_every_key(tmp_path: Path) -> None:
     profile = vdiskkit.load_profile(write(tmp_path, STARTER))
     assert profile.expect == vdiskkit.load_profile("kms-standard").expect
