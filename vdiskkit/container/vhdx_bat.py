@@ -163,7 +163,7 @@ def check_table(
     if table.states[last] >= FULLY_PRESENT:
         # Of the last block no more than the virtual size has to be there: qemu cuts fixed files so.
         start = offset_of(table.payload[last])
-        taken.append(FileRegion(start, start + size - last * block_size, f"block {last}"))
+        taken.append(FileRegion(start, start + size - last * block_size, f"last block ({last})"))
     taken.sort()
     for region in taken:
         if region.end > end:
@@ -176,8 +176,8 @@ def check_table(
     for one, other in pairwise(taken):
         if other.start < one.end:
             raise CorruptStructureError(
-                f"VHDX block allocation table: the {other.name} at {other.start:#x} lies on the {one.name} "
-                f"({one.start:#x} to {one.end:#x})",
+                f"VHDX block allocation table: the {one.name} ({one.start:#x} to {one.end:#x}) and "
+                f"the {other.name} ({other.start:#x} to {other.end:#x}) overlap",
                 location=location.at("byte", other.start),
             )
     _check_places(table, shape, block_size, taken, end, location)
