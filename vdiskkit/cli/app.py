@@ -68,6 +68,6 @@ def root() -> None:
     """Look inside Citrix Provisioning (PVS) vDisks, and change them, without mounting them.
 
     Only kms-prep, reg set, reg delete, reg import, rm, pvp set, apply, undo and recover write to a disk or its
-    side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or .avhd file, a .pvp
+    side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or .vhdx file, a .pvp
     file (its disk is found), a raw image, and for reading with `reg` also a hive file.
     """

@@ -38,7 +38,7 @@ _HINTS: Final = (
     (ChecksumError, "the file is damaged or was cut while it was copied: copy it again from its source"),
     (CorruptStructureError, "the file is damaged: copy it again from its source, or check it in Windows (chkdsk)"),
     (ReadLimitError, "the file is damaged: copy it again from its source, or check it in Windows (chkdsk)"),
-    (UnknownFormatError, "name the .vhd, .avhd or .pvp file of a vDisk, or a raw image with --format raw"),
+    (UnknownFormatError, "name the .vhd, .vhdx or .pvp file of a vDisk, or a raw image with --format raw"),
     (FormatError, "`inspect` shows what was found"),
 )
 """What to do where the error itself does not say it, by class; the first that fits."""

@@ -57,7 +57,7 @@ def disk_list(disks: Sequence[str], files_from: str | None, *, nul: bool) -> lis
     if files_from is not None:
         named += _read_list(files_from, nul=nul)
     if not named:
-        raise UsageError("no disk is named", hint="give the path of a .vhd, .avhd or .pvp file")
+        raise UsageError("no disk is named", hint="give the path of a .vhd, .vhdx or .pvp file")
     return named
 
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from vdiskkit.container.facts import ContainerFacts
     from vdiskkit.io import ByteSource
 
-__all__ = ["MAX_BAT_ENTRIES", "VhdxDisk"]
+__all__ = ["MAX_BLOCKS", "VhdxDisk"]
 
-MAX_BAT_ENTRIES = 8 * 1024 * 1024
+MAX_BLOCKS = 8 * 1024 * 1024
 """64 TiB in blocks of 8 MiB, or 8 TiB in blocks of 1 MiB: a table of 64 MiB."""
 
 
@@ -153,9 +153,9 @@ class VhdxDisk(VirtualDisk):
                 f"{self.block_size} need {shape.entries * 8}",
                 location=where,
             )
-        if shape.entries > MAX_BAT_ENTRIES:
+        if shape.blocks > MAX_BLOCKS:
             raise UnsupportedFeatureError(
-                f"a VHDX of {shape.blocks} blocks: more than {MAX_BAT_ENTRIES} are not read",
+                f"a VHDX of {shape.blocks} blocks: more than {MAX_BLOCKS} are not read",
                 location=where,
             )
         table = parse_table(self.source.read_at(region.offset, shape.entries * 8), shape, self.location)

@@ -10,8 +10,15 @@ import pytest
 from tests.build.vhd import ParentLink, build_vhd
 from tests.build.vhdx import MIB, Image, build_vhdx, link_to
 from vdiskkit.container import open_container
-from vdiskkit.errors import ChainError, ParentMismatchError, ParentNotFoundError, VDiskError, WriteRefusedError
-from vdiskkit.io import BytesSource
+from vdiskkit.errors import (
+    ChainError,
+    ParentMismatchError,
+    ParentNotFoundError,
+    UnsupportedFeatureError,
+    VDiskError,
+    WriteRefusedError,
+)
+from vdiskkit.io import BytesSource, FileSource, GuardedSource, ReadBudget
 from vdiskkit.location import Location
 from vdiskkit.pair import read_pair
 
@@ -178,3 +185,34 @@ def test_vhdx_is_not_written_to(tmp_path: Path) -> None:
     image = base()
     with pytest.raises(WriteRefusedError, match="VHDX containers are not written to"):
         refuse_unsafe(open_container(image, path=None), image)
+
+
+def test_ten_versions_cost_little_each(tmp_path: Path) -> None:
+    image = base()
+    image.save(tmp_path / "disk.vhdx")
+    for number in range(1, 11):
+        name = f"disk.{number - 1}.avhdx" if number > 1 else "disk.vhdx"
+        texts = link_to(image, f".\\{name}")
+        image = build_vhdx("differencing", SIZE, parent=texts, data_write=uuid.UUID(int=number))
+        image.save(tmp_path / f"disk.{number}.avhdx")
+    path = str(tmp_path / "disk.10.avhdx")
+    budget = ReadBudget(1 << 30, 1 << 20)
+
+    def opened(name: str) -> GuardedSource:
+        return GuardedSource(FileSource(name), budget)
+
+    top = opened(path)
+    disk = open_container(top, path=path, open_source=opened)
+    assert len(disk.chain) == 11
+    assert disk.read_at(0, 4) == b"AAAA"
+    # 64 KiB of it are the region table, which is checked whole.
+    assert budget.spent_bytes < 11 * (64 + 64) * 1024
+    assert budget.spent_calls <= 11 * 12
+    disk.close()
+    top.close()
+
+
+def test_more_blocks_than_are_read() -> None:
+    image = build_vhdx("dynamic", (8 << 40) + MIB)
+    with pytest.raises(UnsupportedFeatureError, match="a VHDX of 8388609 blocks: more than 8388608 are not read"):
+        open_container(image, path=None)
