@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.report.style import Style
 
-__all__ = ["NOT_CLAIMED", "inspection_lines"]
+__all__ = ["NOT_CLAIMED", "inspection_lines", "section_rows"]
 
 NOT_CLAIMED: Final = (
     "activation status, client machine id (CMID) and remaining rearm count: "
@@ -45,6 +45,11 @@ def inspection_lines(inspection: Inspection, style: Style, sections: Iterable[st
     if not {"license", "tokens", "office", "procedure", "readiness"}.isdisjoint(wanted):
         rows.append(Row("not claimed", NOT_CLAIMED))
     return render(rows, style)
+
+
+def section_rows(inspection: Inspection, section: str) -> Iterator[Row]:
+    """The rows of one section of :data:`~vdiskkit.report.sections.SECTIONS`."""
+    return _WRITERS[section](inspection)
 
 
 def _procedure(inspection: Inspection) -> Iterator[Row]:

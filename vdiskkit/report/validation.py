@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "DiskOutcome", "ValidationRun", "render", "validation_document"]
 
-FORMATS = ("json", "jsonl", "junit", "sarif", "github", "azure", "csv")
+FORMATS = ("json", "jsonl", "junit", "sarif", "github", "azure", "csv", "html")
 """The forms besides text."""
 
 _HOMES = {
@@ -28,6 +28,7 @@ _HOMES = {
     "csv": "validation_lines",
     "github": "annotations",
     "azure": "annotations",
+    "html": "html",
     "junit": "junit",
     "sarif": "sarif",
 }
