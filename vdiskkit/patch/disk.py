@@ -68,9 +68,9 @@ class WritableDisk:
     """
 
     def __init__(self, container: VirtualDisk, staged: StagedFile) -> None:
+        refuse_unsafe(container, staged)
         if container.source is not staged:
             raise ValueError("the container must be opened over the staged file itself, without a cache between")
-        refuse_unsafe(container, staged)
         self.container = container
         self.staged = staged
         self._writer: _Writer = (
