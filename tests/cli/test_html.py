@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build.hostile import MARK
+from tests.build.image import LINUX_DATA, PartitionSpec, build_disk
+from tests.build.scenario import chain
 from tests.cli.conftest import SAMPLES
 from tests.oracle.tools import require
 from vdiskkit.report.html import POLICY
@@ -141,11 +143,33 @@ def test_everything_of_the_report_is_there(run: Callable[..., Outcome]) -> None:
 
 def test_the_chain_is_drawn(run: Callable[..., Outcome]) -> None:
     _, page = page_of(run, CHAIN)
-    assert "Chain of 3 files, the base on top" in page.texts
+    assert "Chain of 3 files, the oldest on top" in page.texts
     drawn = [text for text in page.texts if text in ("desk10.vhd", "desk10.1.avhd", "desk10.2.avhd")]
     assert drawn.count("desk10.vhd") == 1
     assert page.texts.count("made from") == 2
     assert page.texts.count("this file") >= 1
+
+
+def test_a_long_chain_is_shortened_but_keeps_the_disk(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    disk = chain(tmp_path, versions=20)
+    for name in (disk.name, "desk10.3.avhd"):
+        _, page = page_of(run, tmp_path / name)
+        assert page.texts.count("made from") in (11, 12)
+        at = page.texts.index("this file")
+        assert name in page.texts[at - 2 : at]
+        assert {"desk10.vhd", "desk10.20.avhd"} <= set(page.texts)
+        assert re.search("\u2026 [67] more \u2026", page.text)
+
+
+def test_many_partitions_are_drawn_inside_the_picture(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    disk = tmp_path / "many.raw"
+    disk.write_bytes(build_disk([PartitionSpec(bytes(65536), gpt_type=LINUX_DATA) for _ in range(40)], table="gpt"))
+    _, page = page_of(run, disk, "--format", "raw")
+    assert "Only the first 28 are drawn." in page.text
+    assert "40: 64.0 KiB, " in page.text
+    boxes = [item for item in page.all("rect") if item["class"] in ("used", "this", "gap", "free")]
+    assert len(boxes) >= 28
+    assert all(float(box["x"] or 0) + float(box["width"] or 0) <= 356.5 for box in boxes)
 
 
 def test_hostile_texts_stay_texts(run: Callable[..., Outcome]) -> None:

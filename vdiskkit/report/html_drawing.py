@@ -58,13 +58,14 @@ def pictures(inspection: Inspection, ident: str) -> Markup:
 
 def _chain(inspection: Inspection, ident: str) -> Markup:
     boxes = _version_boxes(inspection) or _link_boxes(inspection)
-    shown, left_out = _shortened(boxes)
+    shown = _shortened(boxes)
     high, step = 46, 66
     drawn: list[str] = []
-    for number, box in enumerate(shown):
+    for number, at in enumerate(shown):
+        box = boxes[at]
         top = 4 + number * step
-        skipped = number == len(shown) - 1 and left_out
-        if number and skipped:
+        left_out = at - shown[number - 1] - 1 if number else 0
+        if left_out:
             drawn.append(element("text", f"\u2026 {left_out} more \u2026", x=24, y=top - 6, class_="small"))
         elif number and box.follows:
             drawn.append(element("path", class_="arrow", d=f"M30 {top}V{top - step + high + 8}"))
@@ -93,8 +94,8 @@ def _chain(inspection: Inspection, ident: str) -> Markup:
     if len(boxes) == 1:
         title = caption = "One file, without further versions."
     else:
-        title = f"Chain of {len(boxes)} files, the base on top"
-        caption = f"{len(boxes)} files, the base on top; each further one holds what changed since."
+        title = f"Chain of {len(boxes)} files, the oldest on top"
+        caption = f"{len(boxes)} files, the oldest on top; an arrow leads to the file that a version was made from."
     drawing = _svg(ident, title, 8 + (len(shown) - 1) * step + high, drawn)
     return _figure("Versions", caption, drawing)
 
@@ -126,19 +127,22 @@ def _link_boxes(inspection: Inspection) -> list[_Box]:
     return boxes[::-1]
 
 
-def _shortened(boxes: list[_Box]) -> tuple[list[_Box], int]:
-    """The boxes to draw and how many are left out in front of the last; the disk itself is always among them."""
+def _shortened(boxes: list[_Box]) -> list[int]:
+    """Which boxes to draw: the oldest, the newest and the disk itself are always among them."""
     if len(boxes) <= _MOST:
-        return boxes, 0
-    last = next((box for box in reversed(boxes) if box.is_this), boxes[-1])
-    kept = [box for box in boxes if box is not last][: _MOST - 1]
-    return [*kept, last], len(boxes) - _MOST
+        return list(range(len(boxes)))
+    wanted = {len(boxes) - 1, *(number for number, box in enumerate(boxes) if box.is_this)}
+    first = [number for number in range(len(boxes)) if number not in wanted]
+    return sorted([*first[: _MOST - len(wanted)], *wanted])
 
 
 def _allocation(inspection: Inspection, ident: str) -> Markup:
-    links = [link for link in inspection.container.chain if link.allocated_bytes is not None][:_MOST]
+    links = [link for link in inspection.container.chain if link.allocated_bytes is not None]
     if not links:
         return NOTHING
+    left_out = len(links) - _MOST
+    if left_out > 0:
+        links = [*links[: _MOST - 1], links[-1]]
     drawn: list[str] = []
     words: list[str] = []
     wide = _WIDTH - 68
@@ -161,7 +165,8 @@ def _allocation(inspection: Inspection, ident: str) -> Markup:
         words.append(f"{number + 1}: {text.removeprefix(f'{name}: ')} \u00b7 {name}")
     title = "How much of the virtual disk each file holds"
     drawing = _svg(ident, title, 4 + len(links) * 22, drawn)
-    return _figure("Blocks in use", f"{title}; not where it lies.", join(drawing, _legend(words)))
+    more = f" {left_out} further files of the chain are left out." if left_out > 0 else ""
+    return _figure("Blocks in use", f"{title}; not where it lies.{more}", join(drawing, _legend(words)))
 
 
 def _partitions(inspection: Inspection, ident: str) -> Markup:
@@ -170,10 +175,12 @@ def _partitions(inspection: Inspection, ident: str) -> Markup:
         return NOTHING
     words = [part.words for part in parts]
     title = f"{len(inspection.partitions.partitions)} partitions in the order they lie on the disk"
-    drawing = _svg(ident, title, 44, _bar(parts[: _MOST * 2], ident, 40))
+    most = _MOST * 2
+    more = f" Only the first {most} are drawn." if len(parts) > most else ""
+    drawing = _svg(ident, title, 44, _bar(parts[:most], ident, 40))
     return _figure(
         "Partitions",
-        f"Of {size_text(inspection.container.virtual_size)}; small ones are drawn wider than they are.",
+        f"Of {size_text(inspection.container.virtual_size)}; small ones are drawn wider than they are.{more}",
         join(drawing, _legend(words)),
     )
 

@@ -89,7 +89,8 @@ svg .head{fill:var(--soft)}
 .vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:36rem){main,header,footer{padding:.7rem}.disk{padding:.8rem}.facts th{width:7rem}
 .facts th,.facts td,.rules th,.rules td{padding:.3rem .35rem}.facts .inner th{padding-left:.7rem}
-.facts .inner2 th{padding-left:1rem}.runs{font-size:.85rem}.runs th,.runs td{padding:.3rem;min-width:0}.runs th[scope=row]{min-width:6.5rem}
+.facts .inner2 th{padding-left:1rem}
+.runs{font-size:.85rem}.runs th,.runs td{padding:.3rem;min-width:0}.runs th[scope=row]{min-width:6.5rem}
 .runs thead th{font-size:.75rem;overflow-wrap:normal}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.35rem}}
 @media print{:root{color-scheme:light;--page:#fff;--card:#fff;--text:#000;--soft:#444;--line:#bbb;--accent:#0b5cad;
 --accent-soft:#cfe2f7;--hatch:#888;--bad:#b3121d;--bad-soft:#fff;--warning:#7a4b00;--warning-soft:#fff;--note:#0b5cad;
