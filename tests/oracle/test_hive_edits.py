@@ -143,9 +143,21 @@ def test_libraries_read_what_was_written(
     wide_hive: tuple[bytes, Flat], save: Callable[[bytes], str], module: str, script: str
 ) -> None:
     data, expected = wide_hive
+    found = dumped(save(data), module, script)
     if struct.unpack_from("<I", data, 24) == (4,) and module == "pyregf":
-        pytest.skip("libregf takes a value of more than 16344 bytes for big data from 1.5 on only")
-    assert dumped(save(data), module, script) == expected
+        # libregf knows big data from version 1.5 on only; all else must be as written.
+        long = {
+            (key, name) for key, values in expected.items() for name, (_, raw) in values.items() if len(raw) > 16344
+        }
+        assert long
+        found, expected = (
+            {
+                key: {name: value for name, value in values.items() if (key, name) not in long}
+                for key, values in flat.items()
+            }
+            for flat in (found, expected)
+        )
+    assert found == expected
 
 
 def test_regipy_reads_what_was_written(ascii_hive: tuple[bytes, Flat], save: Callable[[bytes], str]) -> None:
