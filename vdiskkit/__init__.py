@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.location import Location
     from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep
+    from vdiskkit.patch.fix_plan import plan_fixes
     from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
     from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
     from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
@@ -111,6 +112,7 @@ _HOMES = {
     "open_vdisk": "vdiskkit.vdisk",
     "pending_change": "vdiskkit.patch.past",
     "plan": "vdiskkit.patch.api",
+    "plan_fixes": "vdiskkit.patch.fix_plan",
     "plan_kms_prep": "vdiskkit.patch.api",
     "read_pvp": "vdiskkit.pvp",
     "recover": "vdiskkit.patch.past",
@@ -220,6 +222,7 @@ __all__ = [
     "open_vdisk",
     "pending_change",
     "plan",
+    "plan_fixes",
     "plan_kms_prep",
     "read_pvp",
     "recover",

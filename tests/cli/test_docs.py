@@ -57,7 +57,7 @@ def test_the_examples_of_changing_run(store: Callable[..., Path], monkeypatch: p
         disk.with_suffix(suffix).rename(disk.parent / f"win10{suffix}")
     monkeypatch.chdir(disk.parent)
     page = (ROOT / "docs" / "changing.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     exec(compile(code, "changing.md", "exec"), {})  # noqa: S102 - our own document
     assert sorted(path.name for path in disk.parent.iterdir()) == [
         "win10.pvp",

@@ -13,6 +13,7 @@ from vdiskkit.report.validation import DiskOutcome, ValidationRun, render
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from vdiskkit.cli.fixing import Fixing
     from vdiskkit.cli.session import Session
     from vdiskkit.report.style import Style
     from vdiskkit.rules.model import Rule
@@ -31,6 +32,7 @@ class Validation:
         reports: Further forms and their files.
         every_result: In text, also what passed.
         exit_zero: Whether findings leave the exit code at 0.
+        fixing: What mends what was found, when that was asked for.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Validation:
         reports: Sequence[tuple[str, str]],
         every_result: bool,
         exit_zero: bool,
+        fixing: Fixing | None = None,
     ) -> None:
         self._session = session
         self._rules = rules
@@ -49,6 +52,7 @@ class Validation:
         self._reports = reports
         self._every_result = every_result
         self._exit_zero = exit_zero
+        self._fixing = fixing
 
     def over(self, targets: Sequence[str], judge: Callable[[str], Examined], *, jobs: int) -> int:
         """Judge each disk; one that cannot be examined does not stop the others.
@@ -98,7 +102,9 @@ class Validation:
     def _code(self, outcomes: Sequence[DiskOutcome]) -> int:
         errors = [item.error.exit_code for item in outcomes if item.error is not None]
         worst = exitcodes.worst(errors)
-        if errors and (len(errors) == len(outcomes) or worst == exitcodes.INTERNAL):
+        # A change that was refused or failed must not hide behind "some disks could not be examined".
+        changing = self._fixing is not None and self._session.change.get("yes")
+        if errors and (len(errors) == len(outcomes) or worst == exitcodes.INTERNAL or changing):
             return worst
         if errors:
             return exitcodes.INCOMPLETE
@@ -116,7 +122,13 @@ class Validation:
 
         style: Style = style_for_file(self._session) if in_file else style_for_stdout(self._session)
         texts = [
-            "".join(f"{line}\n" for line in validation_lines(item.report, style, every_result=self._every_result))
+            "".join(
+                f"{line}\n"
+                for line in (
+                    *validation_lines(item.report, style, every_result=self._every_result),
+                    *(self._fixing.lines(item.target, style) if self._fixing is not None else ()),
+                )
+            )
             for item in run.outcomes
             if item.report is not None
         ]

@@ -24,10 +24,11 @@ __all__ = ["Examined", "examine", "validate", "validate_path"]
 
 
 class Examined(NamedTuple):
-    """The facts of a disk, and what the rules say of them."""
+    """The facts of a disk, what the rules say of them, and the profile they were judged by."""
 
     inspection: Inspection
     report: Report
+    profile: Profile
 
 
 def validate(
@@ -121,7 +122,7 @@ def examine(
         chosen_by=why,
         chosen=chosen,
     )
-    return Examined(inspection, report)
+    return Examined(inspection, report, used)
 
 
 def validate_path(path: str | os.PathLike[str], profile: Profile | str | None = None) -> Report:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vdiskkit.cli.change_options import force_option, yes_option
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import PathType, common_options, disk_options, output_option
 from vdiskkit.cli.report_options import format_options, rule_options
@@ -21,11 +22,12 @@ __all__ = ["command"]
     "validate",
     cls=Command,
     schema="vdiskkit.validate/1",
-    exit_codes=(0, 1, 3, 5, 8),
+    exit_codes=(0, 1, 3, 4, 5, 6, 7, 8),
     examples=(
         (r"validate \\pvs01\store$\win10.vhd", "by the profile that fits the licence mode in the side-car"),
         ("validate win10.vhd --profile kms-standard --report junit=out.xml", "text here, JUnit for the build server"),
         ("validate *.vhd --fail-on warning --ignore VHD105 --json", "several disks, stricter, as one JSON object"),
+        ("validate win10.vhd --fix", "also what an edit of the file can mend; --fix --yes does it and judges again"),
     ),
     short_help="Judge whether vDisks are fit to be copied.",
 )
@@ -36,6 +38,10 @@ __all__ = ["command"]
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, metavar="N", help="Look at N disks at the same time.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also judge the disks in LIST, one path a line.")
 @click.option("-0", "--null", is_flag=True, help="Paths in lists end with NUL instead of a line end.")
+@click.option("--fix", is_flag=True, help="List what an edit of the files can mend, and mend it after a yes or --yes.")
+@click.option("--fix-tokens", is_flag=True, help="With --fix, also remove tokens of another Windows version's store.")
+@force_option
+@yes_option
 @format_options
 @disk_options
 @output_option
@@ -56,6 +62,8 @@ def command(
     jobs: int,
     files_from: str | None,
     null: bool,
+    fix: bool,
+    fix_tokens: bool,
     output_format: str | None,
     report: list[tuple[str, str]],
 ) -> int:
@@ -64,6 +72,7 @@ def command(
     The exit code is 1 when something is found at or above the fail level. What an image does not show is "not
     determinable", never a pass; nothing here says that Windows or Office is activated.
     """
+    from vdiskkit.cli.fixing import Fixing, check_options
     from vdiskkit.cli.report_options import named_profile
     from vdiskkit.cli.targets import disk_list, open_disk
     from vdiskkit.cli.validation import Validation
@@ -71,6 +80,7 @@ def command(
     from vdiskkit.rules.profile_files import load_profile
     from vdiskkit.rules.validate import examine
 
+    check_options(session, fix=fix, tokens=fix_tokens, jobs=jobs)
     session.targets = disk_list(disks, files_from, nul=null)
     rules = all_rules()
     check_codes((*select, *extend_select, *ignore), [rule.code for rule in rules])
@@ -93,5 +103,8 @@ def command(
             )
 
     form = "json" if session.json else output_format or "text"
-    run = Validation(session, rules, form=form, reports=report, every_result=all_results, exit_zero=exit_zero)
-    return run.over(session.targets, judge, jobs=jobs)
+    fixing = Fixing(session, judge, tokens=fix_tokens, tell=form != "text") if fix else None
+    run = Validation(
+        session, rules, form=form, reports=report, every_result=all_results, exit_zero=exit_zero, fixing=fixing
+    )
+    return run.over(session.targets, fixing.judge if fixing is not None else judge, jobs=jobs)
