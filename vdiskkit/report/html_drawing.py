@@ -86,9 +86,15 @@ def _chain(inspection: Inspection, ident: str) -> Markup:
                     rx=5,
                     class_="this" if box.is_this else "box",
                 ),
-                element("text", _middle(box.name, 40 if box.is_this else 48), x=14, y=top + 19, class_="bold"),
-                element("text", "this file", x=_WIDTH - 14, y=top + 19, text_anchor="end") if box.is_this else NOTHING,
-                element("text", _middle(f"{box.detail} \u00b7 {box.side}", 62), x=14, y=top + 36, class_="small"),
+                element("text", _middle(box.name, _WIDTH - 28), x=14, y=top + 19, class_="bold"),
+                element("text", "this file", x=_WIDTH - 14, y=top + 36, text_anchor="end") if box.is_this else NOTHING,
+                element(
+                    "text",
+                    _middle(f"{box.detail} \u00b7 {box.side}", (_WIDTH - (80 if box.is_this else 28)) * 4 // 3),
+                    x=14,
+                    y=top + 36,
+                    class_="small",
+                ),
             )
         )
     if len(boxes) == 1:
@@ -270,12 +276,32 @@ def _legend(words: Sequence[str]) -> Markup:
     return element("ul", *(element("li", text) for text in words), class_="legend")
 
 
-def _middle(text: str, limit: int) -> str:
-    """``text`` with its middle left out where it is too long for its box; its end tells the version."""
+def _middle(text: str, room: int) -> str:
+    """``text`` with its middle left out where it is too long for its box; its end tells the version.
+
+    ``room`` is by the bold font of the names; the small one sets a third more.
+    """
     from vdiskkit.text import displayable
 
-    shown = displayable(text)
-    if len(shown) <= limit:
+    shown = displayable(text, limit=200)
+    if sum(_wide(character) for character in shown) <= room:
         return shown
-    head = limit // 2
-    return f"{shown[:head]}\u2026{shown[-(limit - head - 1) :]}"
+    head = tail = 0
+    left = room - _wide("\u2026")
+    while True:
+        longer = _wide(shown[head] if head <= tail else shown[-1 - tail])
+        if longer > left:
+            return f"{shown[:head]}\u2026{shown[len(shown) - tail :]}"
+        left -= longer
+        head, tail = (head + 1, tail) if head <= tail else (head, tail + 1)
+
+
+def _wide(character: str) -> int:
+    """How wide a character is at most, about; no font is asked, as the reader's is not known."""
+    from unicodedata import east_asian_width
+
+    if character in "WM@%m\u2026" or east_asian_width(character) in "WF":
+        return 14
+    if character in "iljtf.,:;'!|()[] -":
+        return 6
+    return 11 if character.isupper() else 9

@@ -73,8 +73,8 @@ figure{margin:0 0 1rem}
 figcaption{font-size:.9rem;margin-bottom:.3rem}
 figcaption strong{color:var(--text)}
 svg{display:block;width:100%;max-width:30rem;height:auto}
-svg text{font:12px system-ui,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--text)}
-svg text.small{font-size:10.5px;fill:var(--soft)}
+svg text{font:13px system-ui,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--text)}
+svg text.small{font-size:11.5px;fill:var(--soft)}
 svg text.bold{font-weight:700}
 svg .box{fill:var(--card);stroke:var(--soft);stroke-width:1}
 svg .this{fill:var(--accent-soft);stroke:var(--accent);stroke-width:2.5}
