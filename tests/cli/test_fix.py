@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from typing import TYPE_CHECKING
@@ -131,9 +132,24 @@ def test_api(tmp_path: Path) -> None:
     disk = faulty(tmp_path)
     with vdiskkit.open_vdisk(disk) as opened:
         report = vdiskkit.validate(opened)
-    plan = vdiskkit.plan_fixes(disk, report, force=["standard-mode"])
+    # Named differently than when it was judged.
+    plan = vdiskkit.plan_fixes(disk.parent / "." / ".." / disk.parent.name / disk.name, report, force=["standard-mode"])
     assert plan is not None
     assert vdiskkit.apply(plan).written
     after = vdiskkit.validate_path(disk)
     assert {item.code for item in report.findings} - {item.code for item in after.findings} == {"KMS110"}
     assert vdiskkit.plan_fixes(disk, after) is None
+
+
+def test_places_are_compared_whole(tmp_path: Path) -> None:
+    """A key may be named so that its place ends like that of another value."""
+    from vdiskkit.patch.fixes import find_fixes
+    from vdiskkit.rules.profile import Expectations
+
+    with vdiskkit.open_vdisk(CASES["kms-host"](tmp_path)) as opened:
+        inspection, report = opened.inspect(readiness=True), vdiskkit.validate(opened)
+    found = [item for item in report.findings if item.code == "KMS120"]
+    assert found
+    assert len(find_fixes(inspection, found, Expectations())) == len(found)
+    hostile = [dataclasses.replace(item, location=f"odd > {item.location}") for item in found]
+    assert find_fixes(inspection, hostile, Expectations()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import UsageError
@@ -60,6 +61,8 @@ def plan_fixes(
     used = profile if isinstance(profile, Profile) else load_profile(profile or _profile_of(report))
     with open_vdisk(path, volume=volume, parent_dirs=parent_dirs) as disk:
         inspection = disk.inspect(readiness=True)
+    # The findings name their places below the disk as it was named then.
+    inspection = replace(inspection, target=report.target)
     fixes = find_fixes(inspection, report.findings, used.expect, tokens=tokens)
     if not fixes:
         return None

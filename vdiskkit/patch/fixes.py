@@ -56,7 +56,7 @@ def find_fixes(
     KMS hosts are deleted.
 
     Args:
-        inspection: The facts that were judged.
+        inspection: The facts that were judged, under the same name of the disk.
         findings: What was found; waived findings do not belong here.
         expect: What the profile expects.
         tokens: Also remove the tokens that are left in the store of another Windows version.
@@ -89,26 +89,26 @@ def _operations(inspection: Inspection, finding: Finding, expect: Expectations) 
         yield SetValue(key=licensing.skip_rearm.key, name="SkipRearm", type=REG_DWORD, data=bytes(4))
     elif finding.code in _HOST_CODES:
         for value in licensing.kms_host:
-            if _is_at(finding, f"{value.key}, {value.name}"):
+            if _is_at(inspection, finding, f"{value.key}, {value.name}"):
                 yield _client_value(value, expect)
     elif finding.code == "SEC101":
         for value in licensing.kms_settings:
-            if _is_at(finding, f"{value.key}, {value.name}"):
+            if _is_at(inspection, finding, f"{value.key}, {value.name}"):
                 yield DeleteValue(key=value.key, name=value.name, missing_ok=True)
     else:
-        yield from _tokens(licensing, finding)
+        yield from _tokens(inspection, licensing, finding)
 
 
 def _cached(inspection: Inspection, finding: Finding) -> Iterator[Operation]:
     hosts = inspection.readiness.discovered_hosts if inspection.readiness is not None else None
     for host in hosts or ():
-        if _is_at(finding, host.key):
+        if _is_at(inspection, finding, host.key):
             yield from (DeleteValue(key=host.key, name=name, missing_ok=True) for name in _CACHED)
 
 
-def _tokens(licensing: LicensingFacts, finding: Finding) -> Iterator[Operation]:
+def _tokens(inspection: Inspection, licensing: LicensingFacts, finding: Finding) -> Iterator[Operation]:
     for store in licensing.token_stores:
-        if store.active is False and _is_at(finding, f"ntfs:\\{store.path}"):
+        if store.active is False and _is_at(inspection, finding, f"ntfs:\\{store.path}"):
             for file in store.files:
                 if file.path.casefold().endswith(_TOKEN_FILES):
                     yield DeleteFile(path=file.path, missing_ok=True, all_links=True)
@@ -136,6 +136,6 @@ def _port(value: KmsValueFacts) -> str | None:
     return str(int(text)) if 0 < int(text) < 65536 else None
 
 
-def _is_at(finding: Finding, place: str) -> bool:
-    """Whether a finding is about a place inside the disk."""
-    return finding.location is not None and (finding.location == place or finding.location.endswith(f" > {place}"))
+def _is_at(inspection: Inspection, finding: Finding, place: str) -> bool:
+    """Whether a finding is about a place inside the disk; whole, as names in an image may hold anything."""
+    return finding.location == (f"{inspection.target} > {place}" if inspection.target else place)
