@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from vdiskkit.container import open_container
 from vdiskkit.container.vhd import BlockVhd
 from vdiskkit.io.paths import open_source as open_path
-from vdiskkit.io.source import check_range
+from vdiskkit.io.source import SliceSource, check_range
 from vdiskkit.patch.container.blocks import BlockWriter
 from vdiskkit.patch.container.refusals import refuse_unsafe
 from vdiskkit.patch.staging import SECTOR, Phase
@@ -189,7 +189,7 @@ def open_writable(
         raise
 
 
-class WritableSlice:
+class WritableSlice(SliceSource):
     """A contiguous part of a writable source, such as a partition of a disk.
 
     Args:
@@ -203,31 +203,13 @@ class WritableSlice:
     """
 
     def __init__(self, source: WritableSource, offset: int, size: int, location: Location | None = None) -> None:
-        check_range(source, offset, size)
-        self._source = source
-        self._offset = offset
-        self._size = size
-        self._location = location or source.location.at("byte", offset)
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        return self._size
-
-    @property
-    def location(self) -> Location:
-        """The address of byte 0."""
-        return self._location
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Return exactly ``length`` bytes; see :class:`~vdiskkit.patch.staging.WritableSource`."""
-        check_range(self, offset, length)
-        return self._source.read_at(self._offset + offset, length)
+        super().__init__(source, offset, size, location)
+        self._target = source
 
     def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
         """Stage a write; see :class:`~vdiskkit.patch.staging.WritableSource`."""
         check_range(self, offset, len(data))
-        self._source.write_at(self._offset + offset, data, phase)
+        self._target.write_at(self._offset + offset, data, phase)
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
