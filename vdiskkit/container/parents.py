@@ -21,7 +21,10 @@ from vdiskkit.naming import VDiskName, parse_vdisk_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Candidate", "ParentFinder"]
+__all__ = ["NO_FILE", "Candidate", "ParentFinder", "PathKind", "followed_path", "path_kind", "stored_file_name"]
+
+NO_FILE = "there is no such file"
+"""The problem of a candidate that does not exist."""
 
 _MAX_CANDIDATES = 256
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
@@ -74,13 +77,13 @@ class ParentFinder:
         folders = list(self._parent_dirs)
         if child is not None:
             folders.insert(0, os.path.dirname(child))  # noqa: PTH120 - a UNC path stays the text that the user gave
-        names = [file_name for file_name in map(_file_name, stored) if file_name]
+        names = [file_name for file_name in map(stored_file_name, stored) if file_name]
         for file_name in dict.fromkeys(names):
             for folder in folders:
                 yield self._in_folder(folder, file_name)
         if self._follow_paths:
             for text in stored:
-                path = _followed(text, os.path.dirname(child) if child is not None else None)  # noqa: PTH120
+                path = followed_path(text, os.path.dirname(child) if child is not None else None)  # noqa: PTH120
                 if path is not None:
                     yield Candidate(path, _problem(path))
         version = parse_vdisk_name(os.path.basename(child)) if child is not None else None  # noqa: PTH119
@@ -92,7 +95,7 @@ class ParentFinder:
     def _in_folder(self, folder: str, file_name: str) -> Candidate:
         path = os.path.join(folder, file_name)  # noqa: PTH118 - as above
         problem = _problem(path)
-        if problem == _NO_FILE:
+        if problem == NO_FILE:
             # Windows finds names whatever their case; a copy on another system may have changed it.
             other = self._listing(folder).get(file_name.casefold())
             if other is not None and other != file_name:
@@ -126,14 +129,11 @@ class ParentFinder:
         return listing
 
 
-_NO_FILE = "there is no such file"
-
-
 def _problem(path: str) -> str:
     try:
         mode = os.stat(host_path(path).opened).st_mode  # noqa: PTH116
     except FileNotFoundError:
-        return _NO_FILE
+        return NO_FILE
     except OSError as exc:
         return f"it cannot be opened: {exc.strerror or exc}"
     except (ValueError, UsageError):
@@ -147,7 +147,7 @@ def _locator_rank(locator: tuple[str, str]) -> int:
     return order.index(locator[0]) if locator[0] in order else len(order)
 
 
-def _file_name(text: str) -> str | None:
+def stored_file_name(text: str) -> str | None:
     """Return the file name in a stored path, None when it cannot be one."""
     if text.startswith("file:"):
         from urllib.parse import unquote
@@ -159,9 +159,9 @@ def _file_name(text: str) -> str | None:
     return file_name
 
 
-def _followed(text: str, folder: str | None) -> str | None:
+def followed_path(text: str, folder: str | None) -> str | None:
     """Return the local path that a stored path stands for on this system, None when it is not local or not usable."""
-    if _file_name(text) is None or text.startswith(("\\\\", "//", "/\\", "\\/", "file:")):
+    if stored_file_name(text) is None or text.startswith(("\\\\", "//", "/\\", "\\/", "file:")):
         return None
     windows = os.name == "nt"
     if _DRIVE.match(text):
@@ -171,3 +171,53 @@ def _followed(text: str, folder: str | None) -> str | None:
     if text.startswith("\\") or ":" in text or folder is None:
         return None
     return os.path.join(folder, text if windows else text.replace("\\", "/"))  # noqa: PTH118
+
+
+class PathKind(NamedTuple):
+    """What kind of stored path one is, and what of it is used.
+
+    Attributes:
+        kind: ``relative``, ``absolute``, ``volume``, ``unc``, ``url`` or ``name``.
+        note: What is done with it, one phrase.
+    """
+
+    kind: str
+    note: str
+
+
+def path_kind(text: str, *, follow: bool, folder: str | None) -> PathKind:
+    """Tell what kind of path a stored path is, and why only a part of it is used.
+
+    Args:
+        text: The path as stored.
+        follow: Whether local paths out of the files are used.
+        folder: The child's folder, None when the child has no path.
+    """
+    kind = _kind(text)
+    if stored_file_name(text) is None:
+        return PathKind(kind, "it gives no usable file name")
+    if kind == "name":
+        return PathKind(kind, "looked for")
+    if kind in ("unc", "volume", "url"):
+        what = {"unc": "UNC paths", "volume": "volume paths", "url": "URLs"}[kind]
+        return PathKind(kind, f"{what} are never opened, its file name was looked for")
+    if not follow:
+        return PathKind(kind, "its file name was looked for; --follow-parent-paths follows local paths")
+    if followed_path(text, folder) is None:
+        return PathKind(kind, "it is no path of this system, its file name was looked for")
+    return PathKind(kind, "its file name was looked for, then the path was followed")
+
+
+def _kind(text: str) -> str:
+    if text.startswith("file:"):
+        return "url"
+    if re.match(r"[\\/]{2}\?[\\/]volume\{", text, re.IGNORECASE):
+        return "volume"
+    if re.match(r"[\\/]{2}\?[\\/](?!unc[\\/])", text, re.IGNORECASE):
+        return "absolute"
+    if text[:2] in ("\\\\", "//", "/\\", "\\/"):
+        return "unc"
+    if _DRIVE.match(text) or text.startswith(("/", "\\")) or text[1:2] == ":":
+        return "absolute"
+    folder = ntpath.dirname(text)
+    return "relative" if folder not in ("", ".") else "name"

@@ -7,7 +7,6 @@ allocation table.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
@@ -16,17 +15,21 @@ from vdiskkit.container.vhd_footer import COPY_AGAIN, FooterReading, read_footer
 from vdiskkit.container.vhd_layout import FOOTER_SIZE, SECTOR_SIZE, Footer, ParentLocator, parse_footer, uuid_text
 from vdiskkit.container.vhd_structures import read_header, regions_of
 from vdiskkit.errors import CorruptStructureError, FormatError
+from vdiskkit.io import PageCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vdiskkit.container.detect import Probe
     from vdiskkit.container.facts import ContainerFacts
+    from vdiskkit.container.vhd_layout import DynamicHeader
     from vdiskkit.io import ByteSource
 
-__all__ = ["BlockVhd", "FixedVhd", "VhdDisk", "open_vhd"]
+__all__ = ["BlockVhd", "FixedVhd", "VhdDisk", "open_vhd", "vhd_parent_link"]
 
-_BITMAP_CACHE_BYTES = 2 * 1024 * 1024
+_BITMAP_PAGE = 512
+_BITMAP_PAGES_AHEAD = 8
+_BITMAP_PAGES_KEPT = 4096
 # Tools that trust the geometry of disks by these creators (virtual size = cylinders * heads * sectors).
 _GEOMETRY_CREATORS = (b"vpc ", b"qemu")
 _MAX_GEOMETRY = (65535, 16, 255)
@@ -147,8 +150,10 @@ class BlockVhd(VhdDisk):
         self.allocated_blocks = summary.allocated
         bitmap_sectors = header.bitmap_size // SECTOR_SIZE
         self.data_aligned_4k = all((place + bitmap_sectors) % 8 == 0 for place in summary.alignments)
-        self._bitmaps: OrderedDict[int, bytes] = OrderedDict()
-        self._bitmaps_kept = max(_BITMAP_CACHE_BYTES // header.bitmap_size, 2)
+        # By small pages: the bitmap of a block of 16 MiB has 4096 bytes, and a look-up in a chain needs one of them.
+        self._bitmaps = PageCache(
+            probe.source, page_size=_BITMAP_PAGE, max_pages=_BITMAP_PAGES_KEPT, ahead=_BITMAP_PAGES_AHEAD
+        )
 
     def map(self, offset: int, length: int) -> Iterator[Extent]:
         """Yield where the bytes of a virtual range are; see :meth:`VirtualDisk.map`."""
@@ -163,11 +168,7 @@ class BlockVhd(VhdDisk):
         """
         if not self.differencing:
             return None
-        header = self.header
-        locators = tuple(
-            (locator.code.decode("latin-1"), _locator_text(locator, self.source)) for locator in header.locators
-        )
-        return ParentLink(header.parent_name, uuid_text(header.parent_unique_id), header.parent_timestamp, locators, ())
+        return vhd_parent_link(self.header, self.source)
 
     @property
     def blocks_end(self) -> int:
@@ -186,7 +187,7 @@ class BlockVhd(VhdDisk):
         Raises:
             SourceError: The operating system could not read.
         """
-        return self._bitmap(block)
+        return self._bitmaps.read_at(self._entries[block] * SECTOR_SIZE, self._bitmap_size)
 
     def reread_block(self, block: int) -> None:
         """Read a block's table entry again and forget its bitmap: the source under this disk has changed there.
@@ -197,7 +198,8 @@ class BlockVhd(VhdDisk):
         (entry,) = parse_table(self.source.read_at(self.header.table_offset + block * 4, 4))
         self.allocated_blocks += (entry != UNALLOCATED) - (self._entries[block] != UNALLOCATED)
         self._entries[block] = entry
-        self._bitmaps.pop(block, None)
+        if entry != UNALLOCATED:
+            self._bitmaps.forget(entry * SECTOR_SIZE, self._bitmap_size)
 
     def _extents(self, offset: int, length: int) -> Iterator[Extent]:
         block_size, entries = self.block_size, self._entries
@@ -221,25 +223,17 @@ class BlockVhd(VhdDisk):
         """Yield the extents of a part of one block by its sector bitmap."""
         base = block * self.block_size
         end = start + length
-        for present, first, last in _bit_runs(self._bitmap(block), start // SECTOR_SIZE, -(-end // SECTOR_SIZE)):
-            at = max(first * SECTOR_SIZE, start)
-            size = min(last * SECTOR_SIZE, end) - at
+        skipped = start // SECTOR_SIZE // 8
+        shift = skipped * 8
+        needed = -(-end // SECTOR_SIZE // 8) - skipped
+        bitmap = self._bitmaps.read_at(self._entries[block] * SECTOR_SIZE + skipped, needed)
+        for present, first, last in _bit_runs(bitmap, start // SECTOR_SIZE - shift, -(-end // SECTOR_SIZE) - shift):
+            at = max((first + shift) * SECTOR_SIZE, start)
+            size = min((last + shift) * SECTOR_SIZE, end) - at
             if present:
                 yield Extent(base + at, size, ExtentKind.FILE, data_at + at)
             else:
                 yield Extent(base + at, size, ExtentKind.PARENT, None)
-
-    def _bitmap(self, block: int) -> bytes:
-        bitmaps = self._bitmaps
-        bitmap = bitmaps.get(block)
-        if bitmap is None:
-            bitmap = self.source.read_at(self._entries[block] * SECTOR_SIZE, self._bitmap_size)
-            bitmaps[block] = bitmap
-            if len(bitmaps) > self._bitmaps_kept:
-                bitmaps.popitem(last=False)
-        else:
-            bitmaps.move_to_end(block)
-        return bitmap
 
     def _check_copy(self, probe: Probe, reading: FooterReading) -> None:
         """Compare the copy at the start with the footer at the end; reading does not depend on it."""
@@ -264,6 +258,16 @@ class BlockVhd(VhdDisk):
                 f"{', '.join(differing) or 'reserved bytes'}; the footer at the end was used",
                 where,
             )
+
+
+def vhd_parent_link(header: DynamicHeader, source: ByteSource) -> ParentLink:
+    """Return what the header of a differencing file and its parent locators say about the parent.
+
+    Raises:
+        SourceError: The operating system could not read.
+    """
+    locators = tuple((locator.code.decode("latin-1"), _locator_text(locator, source)) for locator in header.locators)
+    return ParentLink(header.parent_name, uuid_text(header.parent_unique_id), header.parent_timestamp, locators, ())
 
 
 def _locator_text(locator: ParentLocator, source: ByteSource) -> str:
