@@ -245,7 +245,16 @@ class VDisk:
         """The files around the disk: side-car, locks, versions, manifest; None for a file object without a path."""
         from vdiskkit.pair import read_pair
 
-        return read_pair(self.path, read_identity=_identity) if self.path is not None else None
+        return read_pair(self.path, read_identity=self._identity_beside) if self.path is not None else None
+
+    def _identity_beside(self, path: str) -> Identity | None:
+        """The ids of a disk file beside ours; those of our own chain have been read."""
+        from vdiskkit.pair import Identity
+
+        for disk in self.container.chain:
+            if disk.path == path and disk.format != "raw":
+                return Identity(disk.unique_id, disk.parent_link.unique_id if disk.parent_link else None)
+        return _identity(path)
 
     def inspect(
         self,
@@ -288,7 +297,7 @@ class VDisk:
 
 
 def _identity(path: str) -> Identity | None:
-    """The ids of a disk file beside ours, None when it is no VHD."""
+    """The ids of a disk file, None when it is none."""
     from vdiskkit.container.identity import read_disk_identity
     from vdiskkit.pair import Identity
 

@@ -19,10 +19,10 @@ _SHORT = 512
 """Bytes that are not worth folding."""
 
 
-def crc32c(data: bytes) -> int:
-    """Return the CRC-32C of ``data``."""
+def crc32c(data: bytes, zeros: int = 0) -> int:
+    """Return the CRC-32C of ``data`` and of so many zero bytes behind it."""
     kept = data.rstrip(b"\0")
-    return _times_zeros(_register(kept), len(data) - len(kept)) ^ _ONES
+    return _times_zeros(_register(kept), len(data) - len(kept) + zeros) ^ _ONES
 
 
 def _register(data: bytes) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vdiskkit.container.vhd_layout import FOOTER_COOKIE, FOOTER_SIZE, POISON_COOKIE
 from vdiskkit.errors import UnknownFormatError, UsageError
 from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
 
 if TYPE_CHECKING:
+    from vdiskkit.container.vhdx_header import HeaderChoice
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
@@ -47,22 +48,34 @@ _ISO_AT = 0x8001
 _ISO_SIGNATURE = b"CD001"
 
 
-class Probe(NamedTuple):
-    """The first and last bytes of a file, read once and used by everything that opens it."""
+class Probe:
+    """What says which file it is, read once and used by everything that opens it.
 
-    source: ByteSource
-    head: bytes
-    tail: bytes
+    Attributes:
+        source: The file.
+        head: Its first bytes.
+        tail: Its last bytes; empty for a VHDX, which needs none.
+    """
+
+    __slots__ = ("_vhdx_headers", "head", "source", "tail")
+
+    def __init__(self, source: ByteSource, head: bytes, tail: bytes) -> None:
+        self.source = source
+        self.head = head
+        self.tail = tail
+        self._vhdx_headers: HeaderChoice | None = None
 
     @classmethod
     def of(cls, source: ByteSource) -> Probe:
-        """Read head and tail: two calls.
+        """Read head and tail: two calls, and only the head of a VHDX, which ends with nothing of its own.
 
         Raises:
             SourceError: The operating system could not read.
         """
         size = source.size
         head = source.read_at(0, min(size, _HEAD_SIZE))
+        if head.startswith(_VHDX_SIGNATURE):
+            return cls(source, head, b"")
         if size <= len(head):
             return cls(source, head, head[-FOOTER_SIZE:])
         return cls(source, head, source.read_at(size - FOOTER_SIZE, FOOTER_SIZE))
@@ -107,6 +120,19 @@ class Probe(NamedTuple):
     def is_vhdx(self) -> bool:
         """Whether the file begins with the VHDX file type identifier."""
         return self.head.startswith(_VHDX_SIGNATURE)
+
+    def vhdx_headers(self) -> HeaderChoice:
+        """Return the current header of a VHDX.
+
+        Raises:
+            FormatError: Neither can be used, or both claim to be current and differ.
+            SourceError: The operating system could not read.
+        """
+        if self._vhdx_headers is None:
+            from vdiskkit.container.vhdx_header import read_headers
+
+            self._vhdx_headers = read_headers(self.source)
+        return self._vhdx_headers
 
 
 def choose_format(probe: Probe, path: str | None, asked: str | None) -> str:

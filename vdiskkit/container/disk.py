@@ -165,6 +165,15 @@ class VirtualDisk(ABC):
         """
         return None
 
+    def check_rest(self) -> None:
+        """Check what was left out when the file was opened as a parent, for the sake of speed; what it says is told.
+
+        Raises:
+            FormatError: The file contradicts itself there.
+            SourceError: The operating system could not read.
+        """
+        return
+
     def notice(self, code: str, message: str, location: Location | None = None) -> None:
         """Remember something worth telling."""
         self.own_notices.append(DiskNotice(code, message, location))

@@ -28,7 +28,7 @@ def read_disk_identity(source: ByteSource) -> DiskIdentity | None:
     """
     probe = Probe.of(source)
     if probe.is_vhdx:
-        return _vhdx_identity(source)
+        return _vhdx_identity(probe)
     return _vhd_identity(probe) if probe.is_vhd else None
 
 
@@ -40,9 +40,7 @@ def read_own_id(probe: Probe) -> str:
         SourceError: The operating system could not read.
     """
     if probe.is_vhdx:
-        from vdiskkit.container.vhdx_header import read_headers
-
-        return read_headers(probe.source).header.data_write_guid
+        return probe.vhdx_headers().header.data_write_guid
     from vdiskkit.container.vhd_footer import read_footer
     from vdiskkit.container.vhd_layout import uuid_text
 
@@ -62,13 +60,13 @@ def _vhd_identity(probe: Probe) -> DiskIdentity:
     return DiskIdentity(uuid_text(footer.unique_id), parent)
 
 
-def _vhdx_identity(source: ByteSource) -> DiskIdentity:
-    from vdiskkit.container.vhdx_header import find_metadata, read_headers
+def _vhdx_identity(probe: Probe) -> DiskIdentity:
+    from vdiskkit.container.vhdx_header import find_metadata
     from vdiskkit.container.vhdx_link import parent_link_of
     from vdiskkit.container.vhdx_log import ReplayedSource, replay_log
     from vdiskkit.container.vhdx_metadata import read_metadata
 
-    header = read_headers(source).header
+    source, header = probe.source, probe.vhdx_headers().header
     if header.log_pending:
         source = ReplayedSource(source, replay_log(source, header))
     locator = read_metadata(source, find_metadata(source)).parent_locator

@@ -22,7 +22,7 @@ from vdiskkit.container.vhdx_bat import (
     state_of,
 )
 from vdiskkit.container.vhdx_bitmap import BitmapReader
-from vdiskkit.container.vhdx_header import read_headers, read_regions
+from vdiskkit.container.vhdx_header import COPY_AGAIN, read_regions
 from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, REGION_TABLE_OFFSETS
 from vdiskkit.container.vhdx_link import parent_link_of
 from vdiskkit.container.vhdx_log import LogReplay, ReplayedSource, replay_log
@@ -51,6 +51,8 @@ class VhdxDisk(VirtualDisk):
     Args:
         probe: Head and tail of the file.
         path: The file, as the user named it; None for a file object without a name.
+        glance: Leave out what :meth:`check_rest` makes up for: of a chain only the file that was asked for is read
+            with nothing left out.
 
     Raises:
         FormatError: The file contradicts itself.
@@ -73,16 +75,15 @@ class VhdxDisk(VirtualDisk):
     block_size: int
     allocated_blocks: int
 
-    def __init__(self, probe: Probe, path: str | None) -> None:
+    def __init__(self, probe: Probe, path: str | None, *, glance: bool = False) -> None:
         file = probe.source
-        choice = read_headers(file)
-        self.header, self.header_number, self.header_problem = choice
+        self.header, self.header_number, self.header_problem = probe.vhdx_headers()
         self.log: LogReplay | None = None
         source: ByteSource = file
         if self.header.log_pending:
             self.log = replay_log(file, self.header)
             source = ReplayedSource(file, self.log)
-        self.regions = read_regions(source, self.header)
+        self.regions = read_regions(source, self.header, glance=glance)
         self.metadata = metadata = read_metadata(source, self.regions.metadata)
         super().__init__(source, path, metadata.virtual_size)
         self.file = file
@@ -137,6 +138,20 @@ class VhdxDisk(VirtualDisk):
         locator = self.metadata.parent_locator
         return None if locator is None else parent_link_of(locator, self.location)
 
+    def check_rest(self) -> None:
+        """Check what was passed over when the file was opened at a glance; see :meth:`VirtualDisk.check_rest`."""
+        if self.regions.whole:
+            return
+        seen, self.regions = self.regions, read_regions(self.source, self.header)
+        if (seen.bat, seen.metadata) != (self.regions.bat, self.regions.metadata):
+            raise CorruptStructureError(
+                f"{self.regions.problem}; the second region table of the VHDX says that the regions are elsewhere",
+                location=self.location.at("byte", REGION_TABLE_OFFSETS[seen.number - 1]),
+                hint=COPY_AGAIN,
+            )
+        if self.regions.problem != seen.problem:
+            self._tell_region_table()
+
     def facts(self) -> ContainerFacts:
         """Return what is known about the file and its chain."""
         from vdiskkit.container.vhdx_facts import vhdx_facts
@@ -180,18 +195,21 @@ class VhdxDisk(VirtualDisk):
                 f"header {other} cannot be used: {self.header_problem}; header {self.header_number} was used",
                 where.at("byte", HEADER_OFFSETS[other - 1]),
             )
-        if self.regions.problem:
-            self.notice(
-                "vhdx.region_table_damaged",
-                f"region table 1 cannot be used: {self.regions.problem}; its copy was used",
-                where.at("byte", REGION_TABLE_OFFSETS[0]),
-            )
+        self._tell_region_table()
         if self.log is not None:
             count = self.log.sequence.entries
             self.notice(
                 "vhdx.log_replayed",
                 f"the log must be replayed: {count} {'entry' if count == 1 else 'entries'}; shown as after replay",
                 where.at("byte", self.header.log_offset),
+            )
+
+    def _tell_region_table(self) -> None:
+        if self.regions.problem:
+            self.notice(
+                "vhdx.region_table_damaged",
+                f"region table 1 cannot be used: {self.regions.problem}; its copy was used",
+                self.location.at("byte", REGION_TABLE_OFFSETS[0]),
             )
 
     def _extents(self, offset: int, length: int) -> Iterator[Extent]:

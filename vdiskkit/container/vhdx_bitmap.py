@@ -6,8 +6,9 @@ lowest bit of a byte first (a VHD has the highest first).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from vdiskkit.io import PageCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BitmapReader", "bit_runs"]
 
-_PAGE = 4096
-_KEPT = 512
+_PAGE = 512
+"""Speaks of 2 MiB of a disk with sectors of 512 bytes: look-ups here and there in a long chain cost no more."""
+_AHEAD = 8
+_KEPT = 4096
 
 
 class BitmapReader:
@@ -28,8 +31,7 @@ class BitmapReader:
     """
 
     def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self._pages: OrderedDict[int, bytes] = OrderedDict()
+        self._pages = PageCache(source, page_size=_PAGE, max_pages=_KEPT, ahead=_AHEAD)
 
     def runs(self, bitmap_at: int, first: int, end: int) -> Iterator[tuple[bool, int, int]]:
         """Yield (present, first, end) of the runs of equal bits.
@@ -43,37 +45,13 @@ class BitmapReader:
             SourceError: The operating system could not read.
         """
         start = first // 8
-        data = self._bytes(bitmap_at + start, bitmap_at + -(-end // 8))
+        data = self._pages.read_at(bitmap_at + start, -(-end // 8) - start)
         for present, low, high in bit_runs(data, first - start * 8, end - start * 8):
             yield present, low + start * 8, high + start * 8
 
     def forget(self) -> None:
         """Forget what was read: the source has changed."""
-        self._pages.clear()
-
-    def _bytes(self, start: int, end: int) -> bytes:
-        first = start - start % _PAGE
-        pages = []
-        for at in range(first, end, _PAGE):
-            page = self._pages.get(at)
-            if page is None:
-                page = self._fetch(at, end)
-            else:
-                self._pages.move_to_end(at)
-            pages.append(page)
-        return b"".join(pages)[start - first : end - first]
-
-    def _fetch(self, at: int, end: int) -> bytes:
-        """Read the page at ``at``, and with the same call those behind it that are wanted and not kept."""
-        last = at + _PAGE
-        while last < end and last not in self._pages and last - at < _KEPT * _PAGE // 2:
-            last += _PAGE
-        data = self._source.read_at(at, last - at)
-        for start in range(0, len(data), _PAGE):
-            self._pages[at + start] = data[start : start + _PAGE]
-        while len(self._pages) > _KEPT:
-            self._pages.popitem(last=False)
-        return data[:_PAGE]
+        self._pages.forget()
 
 
 def bit_runs(bitmap: bytes, first: int, end: int) -> Iterator[tuple[bool, int, int]]:

@@ -1,11 +1,13 @@
 """The header section of a VHDX: which of two headers and of two region tables is taken, and what regions there are.
 
 Follows [MS-VHDX] section 2.2. Both headers are always read, they are 4 KiB each; the second region table, 64 KiB, only
-when the first cannot be used.
+when the first cannot be used. Of a parent's first one only the 4 KiB that hold its entries are read: its checksum can
+be computed as if zeros followed, and when it fits, the rest need not be looked at.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +68,7 @@ class RegionChoice(NamedTuple):
         number: Which of the two region tables says so.
         problem: What is wrong with the first table, when the second was taken.
         taken: What blocks must not touch, in order.
+        whole: Whether the whole table was read, not only the part with its entries.
     """
 
     bat: RegionEntry
@@ -73,6 +76,7 @@ class RegionChoice(NamedTuple):
     number: int
     problem: str
     taken: tuple[FileRegion, ...]
+    whole: bool
 
 
 def read_headers(source: ByteSource) -> HeaderChoice:
@@ -119,19 +123,20 @@ def read_headers(source: ByteSource) -> HeaderChoice:
     return HeaderChoice(header, number, problems[0].message if problems else "")
 
 
-def read_regions(source: ByteSource, header: Header) -> RegionChoice:
+def read_regions(source: ByteSource, header: Header, *, glance: bool = False) -> RegionChoice:
     """Read the region table, the second when the first is damaged, and check where the regions are.
 
     Args:
         source: The file as it is after its log.
         header: The current header, for the place of the log.
+        glance: Read no more than the 4 KiB with the entries when their checksum fits as if zeros followed.
 
     Raises:
         FormatError: Neither table can be used, or regions cannot be where the table says.
         UnsupportedFeatureError: There is a region that a reader must know, and we do not.
         SourceError: The operating system could not read.
     """
-    entries, number, problem = _read_table(source)
+    entries, number, problem, whole = _read_table(source, glance=glance)
     where = source.location.at("byte", REGION_TABLE_OFFSETS[number - 1])
     known: dict[str, RegionEntry] = {}
     taken = [FileRegion(0, HEADER_SECTION_SIZE, "header section")]
@@ -170,7 +175,7 @@ def read_regions(source: ByteSource, header: Header) -> RegionChoice:
                 f"VHDX: the {second.name} at {second.start:#x} lies on the {first.name} (ends at {first.end:#x})",
                 location=source.location.at("byte", second.start),
             )
-    return RegionChoice(known[BAT_REGION], known[METADATA_REGION], number, problem, tuple(taken))
+    return RegionChoice(known[BAT_REGION], known[METADATA_REGION], number, problem, tuple(taken), whole)
 
 
 def find_metadata(source: ByteSource) -> RegionEntry:
@@ -198,7 +203,8 @@ def find_metadata(source: ByteSource) -> RegionEntry:
     )
 
 
-def _read_table(source: ByteSource) -> tuple[tuple[RegionEntry, ...], int, str]:
+def _read_table(source: ByteSource, *, glance: bool) -> tuple[tuple[RegionEntry, ...], int, str, bool]:
+    """Return the entries, which table has them, what is wrong with the first, and whether all of it was read."""
     problems: list[str] = []
     for number, offset in enumerate(REGION_TABLE_OFFSETS, 1):
         where = source.location.at("byte", offset)
@@ -209,8 +215,15 @@ def _read_table(source: ByteSource) -> tuple[tuple[RegionEntry, ...], int, str]:
                 location=where,
                 hint=COPY_AGAIN,
             )
+        data = b""
+        if glance:
+            data = source.read_at(offset, _GLANCE)
+            with suppress(FormatError):
+                entries = parse_region_table(data, where, zeros=REGION_TABLE_SIZE - _GLANCE)
+                return entries, number, "".join(problems), False
         try:
-            return parse_region_table(source.read_at(offset, REGION_TABLE_SIZE), where), number, "".join(problems)
+            data += source.read_at(offset + len(data), REGION_TABLE_SIZE - len(data))
+            return parse_region_table(data, where), number, "".join(problems), True
         except FormatError as exc:
             problems.append(exc.message)
     raise CorruptStructureError(

@@ -141,16 +141,21 @@ def parse_header(data: bytes, location: Location) -> Header:
     return Header(sequence, guid_text(file_write), guid_text(data_write), guid_text(log), log_version, length, offset)
 
 
-def parse_region_table(data: bytes, location: Location) -> tuple[RegionEntry, ...]:
+def parse_region_table(data: bytes, location: Location, *, zeros: int = 0) -> tuple[RegionEntry, ...]:
     """Parse and check the 64 KiB of a region table.
+
+    Args:
+        data: The table, or its beginning.
+        location: Address of the table.
+        zeros: Bytes behind ``data`` that were not read and are taken for zeros.
 
     Raises:
         ChecksumError: The checksum does not fit.
         CorruptStructureError: Signature or number of entries cannot be.
     """
-    if len(data) < REGION_TABLE_SIZE:
+    if len(data) + zeros < REGION_TABLE_SIZE:
         raise CorruptStructureError(f"VHDX region table: only {len(data)} bytes", location=location)
-    _check_sum("region table", data, location)
+    _check_sum("region table", data, location, zeros)
     return parse_region_entries(data, location)
 
 
@@ -314,9 +319,9 @@ def _check_signature(what: str, data: bytes, size: int, signature: bytes, locati
         )
 
 
-def _check_sum(what: str, data: bytes, location: Location) -> None:
+def _check_sum(what: str, data: bytes, location: Location, zeros: int = 0) -> None:
     stored = int.from_bytes(data[_CHECKSUM_AT : _CHECKSUM_AT + 4], "little")
-    computed = crc32c(data[:_CHECKSUM_AT] + bytes(4) + data[_CHECKSUM_AT + 4 :])
+    computed = crc32c(data[:_CHECKSUM_AT] + bytes(4) + data[_CHECKSUM_AT + 4 :], zeros)
     if stored != computed:
         raise ChecksumError(
             f"VHDX {what}: the checksum does not fit", expected=stored, actual=computed, location=location

@@ -26,15 +26,24 @@ class PageCache:
         page_size: Bytes in a page, a power of two.
         max_pages: Pages kept.
         bypass: Reads of this many bytes or more go straight to the source and leave the cache alone.
+        ahead: Pages, up to a multiple of this, that are read by one call when the page before is kept already: then the
+            source is being read from its beginning to its end.
     """
 
     def __init__(
-        self, source: ByteSource, *, page_size: int = 4096, max_pages: int = 2048, bypass: int = 128 * 1024
+        self,
+        source: ByteSource,
+        *,
+        page_size: int = 4096,
+        max_pages: int = 2048,
+        bypass: int = 128 * 1024,
+        ahead: int = 1,
     ) -> None:
         self._source = source
         self._page_size = page_size
         self._max_pages = max_pages
         self._bypass = bypass
+        self._ahead = ahead
         self._pages: OrderedDict[int, bytes] = OrderedDict()
 
     @property
@@ -63,6 +72,14 @@ class PageCache:
         data = b"".join([self._pages[number] for number in range(first, last + 1)])
         return data[start : start + length]
 
+    def forget(self, offset: int = 0, length: int | None = None) -> None:
+        """Forget the pages of a range, all of them without a length: the source has changed there."""
+        if length is None:
+            self._pages.clear()
+            return
+        for number in range(offset // self._page_size, -(-(offset + length) // self._page_size)):
+            self._pages.pop(number, None)
+
     def _load(self, first: int, last: int) -> None:
         pages = self._pages
         missing = None
@@ -75,11 +92,19 @@ class PageCache:
             elif missing is None:
                 missing = number
         if missing is not None:
+            last = self._far(missing, last)
             self._fetch(missing, last)
         # Never below what the caller is about to join.
         keep = max(self._max_pages, last - first + 1)
         while len(pages) > keep:
             pages.popitem(last=False)
+
+    def _far(self, first: int, last: int) -> int:
+        """Return the last page that is worth reading together with those from ``first`` to ``last``."""
+        if first - 1 not in self._pages:
+            return last
+        end = first - first % self._ahead + self._ahead - 1
+        return max(last, min(end, (self.size - 1) // self._page_size))
 
     def _fetch(self, first: int, last: int) -> None:
         size = self._page_size

@@ -101,6 +101,9 @@ def examine(
         available = with_rules([*(rule for rule in available if rule not in with_rules(())), *rules])
     codes = tuple(rule.code for rule in available)
     check_codes((*select, *extend_select, *ignore), codes)
+    # A judgement of fitness leaves nothing out, whatever it costs.
+    for file in disk.container.chain:
+        file.check_rest()
     inspection = disk.inspect(deep=deep, readiness=True)
     why = chosen_by or "asked for"
     if profile is None:

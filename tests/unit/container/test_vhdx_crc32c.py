@@ -32,3 +32,8 @@ def test_any_length(data: bytes, zeros: int, seed: int, length: int) -> None:
     for whole in (data + bytes(zeros % 300), noise(length, seed) + data):
         assert crc32c(whole) == vhdx.crc32c(whole)
     assert crc32c(bytes(zeros) + data) == vhdx.crc32c(bytes(zeros) + data)
+
+
+@given(data=st.binary(max_size=3000), zeros=st.integers(0, 70_000))
+def test_zeros_that_are_not_there(data: bytes, zeros: int) -> None:
+    assert crc32c(data, zeros) == crc32c(data + bytes(zeros))
