@@ -224,6 +224,7 @@ def undo(
         change_id=uuid4(),
         system=system,
         settle=lambda committed: settle_undo(disk_path, committed, system),
+        backwards=True,
     )
     transaction.run(keep=False, progress=progress)
     return KeptChange(kept, journal)
@@ -271,7 +272,7 @@ def _reversed_edits(
         for record in reversed(journal.records):
             if record.file == number and record.offset < entry.old_size:
                 now = file.read_at(record.offset, record.length)
-                changes.append(FileChange(record.offset, now, record.before, Phase(max(Phase) - record.phase)))
+                changes.append(FileChange(record.offset, now, record.before, Phase(record.phase)))
         # A run of sectors that reaches over the old end has been seen to; what is behind it goes with the length.
         behind = max(
             [-(-entry.old_size // SECTOR) * SECTOR, *(change.offset + len(change.before) for change in changes)]
@@ -285,7 +286,7 @@ def _reversed_edits(
 def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:
     """The part by which the file grew: it goes away with the length, and its bytes are kept for the way back."""
     pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(start, new_size, _PIECE))
-    return [FileChange(at, data, b"", max(Phase)) for at, data in pieces if any(data)]
+    return [FileChange(at, data, b"", Phase.GROW) for at, data in pieces if any(data)]
 
 
 def _paths(disk_path: str, journal: Journal) -> list[str]:

@@ -216,7 +216,7 @@ def plan_digest(edits: Sequence[FileEdit]) -> str:
         name = os.path.basename(edit.path)
         state.update(f"{name}\0{edit.old_size}\0{edit.new_size}\0".encode("utf-8", "surrogatepass"))
         for change in edit.changes:
-            state.update(f"{change.offset}\0{len(change.before)}\0{len(change.after)}\0{change.phase}\0".encode())
+            state.update(f"{change.offset}\0{len(change.before)}\0{len(change.after)}\0{change.phase.value}\0".encode())
             state.update(change.before)
             state.update(change.after)
     return state.hexdigest()

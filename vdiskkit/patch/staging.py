@@ -1,12 +1,13 @@
 """Staging: a copy-on-write overlay over one file. Edits go there first; the file is not touched.
 
 Every write names a phase. Phases say in which order the sectors are written to the file later, so that each prefix is
-as harmless as it can be by itself, besides the journal that can take back any of it.
+as harmless as it can be by itself, besides the journal that can take back any of it. A sector can be written in several
+phases: a VHDX header says on the way that a log has to be replayed, and in the end that there is none.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vdiskkit.errors import CorruptStructureError
@@ -21,19 +22,59 @@ SECTOR = 512
 """Bytes that a disk writes whole or not at all; the unit of changes and of the journal."""
 
 
-class Phase(IntEnum):
-    """Order of the writes of one change. Between two phases the file is flushed."""
+class Phase(Enum):
+    """Order of the writes of one change, the order of the members. Between two phases the file is flushed.
 
+    The value stands for the phase in journals, and says nothing about the order. The phases that only a VHDX has write
+    its two headers, of which the one with the higher sequence number counts, and its log.
+    """
+
+    OPEN_FIRST = 5
+    """VHDX: the header that does not count says that the file is written to, and counts from then on."""
+    OPEN_SECOND = 6
+    """VHDX: the other header follows."""
+    REPLAY = 7
+    """VHDX: what a pending log holds is written to its place."""
+    REPLAYED_FIRST = 8
+    """VHDX: the header that does not count says that no log is pending any more."""
+    REPLAYED_SECOND = 9
+    """VHDX: the other header follows."""
     GROW = 0
     """The file grows; a VHD gets its footer at the new end."""
     DATA = 1
     """New content where nothing refers to yet: cells, clusters, blocks."""
+    LOG = 10
+    """VHDX: the log gets an entry with what CLAIM will write; no header refers to it yet."""
+    LOGGED_FIRST = 11
+    """VHDX: the header that does not count refers to the log."""
+    LOGGED_SECOND = 12
+    """VHDX: the other header follows."""
     CLAIM = 2
-    """Space is marked as used ($Bitmap bits, sector bitmaps): a leak at worst."""
+    """Space is marked as used ($Bitmap bits, sector bitmaps): a leak at worst. What the log of a VHDX holds."""
     LINK = 3
     """What makes the new state visible: pointers, counts, index entries, BAT entries, values changed in place."""
     RELEASE = 4
     """Space is given back: cells, MFT records, $Bitmap bits. Last, as freed but referenced is the dangerous half."""
+    CLOSE_FIRST = 13
+    """VHDX: the header that does not count says that no log is pending any more."""
+    CLOSE_SECOND = 14
+    """VHDX: the other header follows."""
+
+    def __init__(self, _value: int) -> None:
+        self.rank = len(type(self).__members__)
+        """Place in the order, from 0."""
+
+    def __lt__(self, other: Phase) -> bool:
+        return self.rank < other.rank
+
+    def __le__(self, other: Phase) -> bool:
+        return self.rank <= other.rank
+
+    def __gt__(self, other: Phase) -> bool:
+        return self.rank > other.rank
+
+    def __ge__(self, other: Phase) -> bool:
+        return self.rank >= other.rank
 
 
 class WritableSource(Protocol):
@@ -68,8 +109,9 @@ class FileChange(NamedTuple):
 
     Attributes:
         offset: First byte in the file, a multiple of 512.
-        before: The bytes as they are; shorter than ``after`` (or empty) where the file grows.
-        after: The bytes as they will be.
+        before: The bytes as they are, or as an earlier phase leaves them; shorter than ``after`` (or empty) where the
+            file grows.
+        after: The bytes as they will be, or as they are until a later phase.
         phase: When they are written.
     """
 
@@ -91,6 +133,7 @@ class StagedFile:
         self._size = base.size
         self._sectors: dict[int, bytes] = {}
         self._phases: dict[int, Phase] = {}
+        self._interims: dict[int, dict[Phase, bytes]] = {}
 
     @property
     def base(self) -> ByteSource:
@@ -146,8 +189,33 @@ class StagedFile:
                 patched[low:high] = data[at - offset : at - offset + high - low]
                 sector = bytes(patched)
             self._sectors[number] = sector
-            self._phases[number] = max(phase, self._phases.get(number, phase))
+            self._phases[number] = max(phase, self._phases.get(number, phase), *self._interims.get(number, ()))
             at = start + high
+
+    def write_interim(self, offset: int, data: bytes, phase: Phase) -> None:
+        """Stage what whole sectors hold from ``phase`` on, until they are written in a later phase.
+
+        Reading shows the final content: what was staged with :meth:`write_at`, else the interim of the latest phase.
+        Of two writes of a sector in one phase the later counts, and one with :meth:`write_at` in any case. A sector
+        that is staged with :meth:`write_at` takes its final content in the latest phase of all its writes.
+
+        Raises:
+            CorruptStructureError: The range reaches outside the file.
+            ValueError: It does not consist of whole sectors.
+        """
+        self._check(offset, len(data))
+        end = offset + len(data)
+        if offset % SECTOR or (end % SECTOR and end != self._size):
+            raise ValueError(f"{len(data)} bytes at {offset:#x} are no whole sectors")
+        for start in range(offset, end, SECTOR):
+            number = start // SECTOR
+            versions = self._interims.setdefault(number, {})
+            versions[phase] = bytes(data[start - offset : start - offset + SECTOR])
+            final = self._phases.get(number)
+            if final is None:
+                self._sectors[number] = versions[max(versions)]
+            else:
+                self._phases[number] = max(final, phase)
 
     def extend(self, size: int) -> None:
         """Grow the file to ``size`` bytes; the new part reads as zeros."""
@@ -159,20 +227,38 @@ class StagedFile:
         if self._size % SECTOR and last in self._sectors:
             room = min(SECTOR, size - last * SECTOR)
             self._sectors[last] = self._sectors[last].ljust(room, b"\0")
+            for phase, sector in self._interims.get(last, {}).items():
+                self._interims[last][phase] = sector.ljust(room, b"\0")
         self._size = size
 
     def changes(self) -> list[FileChange]:
-        """Return what differs from the file as it is, by phase and offset, neighbours joined."""
+        """Return what differs from the file as it is, by phase and offset, neighbours joined.
+
+        Where a sector is written in several phases, each change leads from what the one before it left.
+        """
+        written: dict[Phase, list[int]] = {}
+        for number, phase in self._phases.items():
+            written.setdefault(phase, []).append(number)
+        for number, versions in self._interims.items():
+            for phase in versions:
+                if phase is not self._phases.get(number):
+                    written.setdefault(phase, []).append(number)
         found: list[FileChange] = []
-        for phase in Phase:
+        left: dict[int, bytes] = {}
+        for phase in sorted(written):
             run: list[tuple[int, bytes, bytes]] = []
-            for number in sorted(key for key, value in self._phases.items() if value is phase):
-                after = self._sectors[number]
-                start = number * SECTOR
-                before = self._old(start, max(min(SECTOR, self._base.size - start), 0))
+            for number in sorted(written[phase]):
+                after = self._sectors[number] if phase is self._phases.get(number) else self._interims[number][phase]
+                before = left.get(number)
+                if before is None:
+                    start = number * SECTOR
+                    before = self._old(start, max(min(SECTOR, self._base.size - start), 0))
                 if before == after or (not before and not any(after)):
                     continue
-                if run and run[-1][0] != number - 1:
+                if number in self._interims:
+                    left[number] = after
+                # Bytes before that are short, as the file ended there, can have none behind them.
+                if run and (run[-1][0] != number - 1 or (before and len(run[-1][1]) < SECTOR)):
                     found.append(_joined(run, phase))
                     run = []
                 run.append((number, before, after))

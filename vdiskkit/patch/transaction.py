@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from vdiskkit.patch.files import FileSystem, OpenFile
-    from vdiskkit.patch.staging import FileChange
+    from vdiskkit.patch.staging import FileChange, Phase
 
 __all__ = ["FileEdit", "Transaction"]
 
@@ -81,6 +81,7 @@ class Transaction:
         system: Where the files lie.
         verify: Called with the written files; raises when the result is not what was asked for.
         settle: Called with the committed journal before it is removed or kept; must bear being called again.
+        backwards: Whether the changes take earlier ones back, whose phases they bear: then the last phase is the first.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Transaction:
         system: FileSystem,
         verify: Callable[[Sequence[OpenFile]], None] | None = None,
         settle: Callable[[Journal], None] | None = None,
+        backwards: bool = False,
     ) -> None:
         self._edits = tuple(edits)
         self._about = about
@@ -99,6 +101,7 @@ class Transaction:
         self._system = system
         self._verify = verify
         self._settle = settle
+        self._backwards = backwards
         self.journal_path = journal_path(self._edits[0].path)
 
     def run(self, *, keep: bool = True, progress: Callable[[str], None] | None = None) -> str | None:
@@ -130,7 +133,7 @@ class Transaction:
             tell("journal")
             armed = self._arm(journal)
             try:
-                self._apply(files, journal, tell)
+                self._apply(files, tell)
             except BaseException as exc:  # noqa: BLE001 - raised again when the files are as before
                 error = exc
                 close_quietly([armed])
@@ -184,7 +187,7 @@ class Transaction:
                 records.append(
                     Record(
                         number,
-                        int(change.phase),
+                        change.phase.value,
                         change.offset,
                         change.before,
                         len(change.after),
@@ -252,13 +255,14 @@ class Transaction:
             raise
         return file
 
-    def _apply(self, files: Sequence[OpenFile], journal: Journal, tell: Callable[[str], None]) -> None:
+    def _apply(self, files: Sequence[OpenFile], tell: Callable[[str], None]) -> None:
         tell("write")
         pairs = list(zip(self._edits, files, strict=True))
         for edit, file in pairs:
             if edit.new_size > edit.old_size:
                 file.resize(edit.new_size)
-        for phase in sorted({record.phase for record in journal.records}):
+        phases = {change.phase for edit in self._edits for change in edit.changes}
+        for phase in sorted(phases, reverse=self._backwards):
             for edit, file in pairs:
                 _write_phase(edit, file, phase)
         for edit, file in pairs:
@@ -338,8 +342,8 @@ class Transaction:
         )
 
 
-def _write_phase(edit: FileEdit, file: OpenFile, phase: int) -> None:
-    changes = [change for change in edit.changes if change.phase == phase]
+def _write_phase(edit: FileEdit, file: OpenFile, phase: Phase) -> None:
+    changes = [change for change in edit.changes if change.phase is phase]
     for change in changes:
         file.write_at(change.offset, change.after)
     if changes:

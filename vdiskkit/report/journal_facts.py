@@ -74,7 +74,9 @@ class JournalRange(Facts):
         file: File name.
         offset: First byte.
         length: Bytes.
-        phase: When it was written: ``grow``, ``data``, ``claim``, ``link`` or ``release``.
+        phase: When it was written: ``grow``, ``data``, ``claim``, ``link`` or ``release``; for the headers and the log
+            of a VHDX also ``open_first``, ``open_second``, ``replay``, ``replayed_first``, ``replayed_second``,
+            ``log``, ``logged_first``, ``logged_second``, ``close_first`` or ``close_second``.
     """
 
     file: str
@@ -199,7 +201,7 @@ def recover_result(recovery: Recovery, path: str, *, dry_run: bool) -> RecoverRe
 def _ranges(kept: KeptChange) -> tuple[JournalRange, ...]:
     from vdiskkit.patch.staging import Phase
 
-    names = {int(phase): phase.name.lower() for phase in Phase}
+    names = {phase.value: phase.name.lower() for phase in Phase}
     return tuple(
         JournalRange(
             file=kept.journal.files[record.file].name,

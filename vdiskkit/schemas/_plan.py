@@ -32,6 +32,10 @@ def _operation(kind: str, description: str, /, **members: dict[str, Any]) -> dic
 
 _KEY = _told(_TEXT, "Full key path, such as `HKLM\\SOFTWARE\\Example`.")
 _MISSING_OK = _told(_FLAG, "Whether it is no error when there is none.")
+_PHASES = [
+    *("open_first", "open_second", "replay", "replayed_first", "replayed_second", "grow", "data"),
+    *("log", "logged_first", "logged_second", "claim", "link", "release", "close_first", "close_second"),
+]
 _HEX = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
 _OPERATIONS = (
     _operation(
@@ -80,7 +84,7 @@ PLAN_DEFINITIONS: dict[str, Any] = {
             "file": _told(_TEXT, "The file."),
             "offset": _told(_COUNT, "First byte."),
             "length": _told(_COUNT, "Bytes."),
-            "phase": _told({"enum": ["grow", "data", "claim", "link", "release"]}, "When it is written."),
+            "phase": _told({"enum": _PHASES}, "When it is written."),
         },
     ),
     "Allocation": _object(
