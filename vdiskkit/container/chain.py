@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ntpath
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.identity import read_own_id
-from vdiskkit.container.parents import ParentFinder
+from vdiskkit.container.parents import NO_FILE, ParentFinder
 from vdiskkit.container.single import open_single
 from vdiskkit.errors import (
     ChainError,
@@ -18,6 +18,7 @@ from vdiskkit.errors import (
     SourceError,
     UsageError,
 )
+from vdiskkit.io.paths import host_path
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from vdiskkit.container.disk import ParentLink, VirtualDisk
     from vdiskkit.io import ByteSource
+    from vdiskkit.location import Location
 
-__all__ = ["attach_parents"]
+__all__ = ["Attempt", "Child", "Owner", "ParentSearch", "attach_parents"]
 
 _SHOWN = 8
 """Candidates named in one message."""
@@ -66,7 +68,11 @@ def attach_parents(
         if link.unique_id in seen:
             names = " → ".join(displayable(item.path or "?") for item in (*seen.values(), seen[link.unique_id]))
             raise ChainError(f"the chain of parents is a loop: {names}", location=child.location)
-        parent = _Search(child, link, finder, open_source, owner=disk).run()
+        search = ParentSearch(child, link, finder, open_source, owner=disk)
+        parent = search.run()
+        child.parent_link = link._replace(tried=search.tried)
+        if search.time_problem:
+            child.notice("vhd.parent_time", search.time_problem, child.location)
         if parent.unique_id in seen:
             # By one of the other ids that a VHDX may name.
             raise ChainError("the chain of parents is a loop", location=child.location)
@@ -75,108 +81,187 @@ def attach_parents(
         child = parent
 
 
-class _Search:
-    """The search for one disk's parent and what came of each candidate."""
+class Child(Protocol):
+    """What the search for a parent needs of the child."""
+
+    @property
+    def path(self) -> str | None:
+        """The child's file."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """``vhd`` or ``vhdx``."""
+        ...
+
+    @property
+    def location(self) -> Location:
+        """Its address."""
+        ...
+
+
+class Owner(Protocol):
+    """Who closes the files that the search opens."""
+
+    def own(self, source: ByteSource) -> None:
+        """Close ``source`` later."""
+
+    def disown(self, source: ByteSource) -> None:
+        """Close ``source`` now."""
+
+
+class Attempt(NamedTuple):
+    """One file that was looked at or for.
+
+    Attributes:
+        path: The file.
+        problem: Why it was not taken; empty for the one that was.
+        absent: Whether there is no such file.
+    """
+
+    path: str
+    problem: str
+    absent: bool
+
+
+class ParentSearch:
+    """The search for one disk's parent and what came of each candidate.
+
+    Args:
+        child: Whose parent is looked for.
+        link: What the child says about it.
+        finder: Lists the candidates.
+        open_source: Opens one.
+        owner: Closes what was opened.
+        glance: Leave out what does not change how the parent is read; see :meth:`VirtualDisk.check_rest`.
+
+    Attributes:
+        attempts: What came of each candidate, in order.
+        taken: Probe and path of the file that is the parent, also when it then turned out to be damaged.
+        mismatched: Whether a candidate has another id.
+        mixed: Whether a candidate is of the other format.
+        time_matches: Whether the parent's time is the recorded one; None when that cannot be told.
+        time_problem: What to tell when it is not; empty otherwise.
+    """
 
     def __init__(
         self,
-        child: VirtualDisk,
+        child: Child,
         link: ParentLink,
         finder: ParentFinder,
         open_source: Callable[[str], ByteSource],
-        owner: VirtualDisk,
+        owner: Owner,
+        *,
+        glance: bool = True,
     ) -> None:
+        self._glance = glance
         self._child = child
         self._link = link
         self._finder = finder
         self._open_source = open_source
         self._owner = owner
-        self._tried: list[str] = []
-        self._refused: list[tuple[str, str]] = []
-        self._mismatched = False
+        self.attempts: list[Attempt] = []
+        self.taken: tuple[Probe, str] | None = None
+        self.mismatched = False
+        self.mixed = False
+        self.time_matches: bool | None = None
+        self.time_problem = ""
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The files that were looked at or for."""
+        return tuple(attempt.path for attempt in self.attempts)
 
     def run(self) -> VirtualDisk:
+        """Find the parent and open it.
+
+        Raises:
+            ChainError: No candidate is the parent.
+            FormatError: The parent's file contradicts itself; ``taken`` says which it is.
+            SourceError: The operating system could not read.
+        """
         for path, problem in self._finder.candidates(self._child.path, self._link.name, self._link.locators):
-            self._tried.append(path)
-            if problem:
-                if not problem.startswith("there is no"):
-                    self._refused.append((path, problem))
+            found = problem or self._try(path)
+            if isinstance(found, str):
+                self.attempts.append(Attempt(path, found, problem == NO_FILE))
                 continue
-            parent = self._try(path)
-            if parent is not None:
-                self._child.parent_link = self._link._replace(tried=tuple(self._tried))
-                self._compare_time(path, parent)
-                return parent
+            self.attempts.append(Attempt(path, "", absent=False))
+            self.taken = found, path
+            # From here on the file is the parent: what is wrong with it is told as it is.
+            parent = open_single(found, path, as_parent=self._glance)
+            self._compare_time(path, parent.created)
+            return parent
         raise self._not_found()
 
-    def _try(self, path: str) -> VirtualDisk | None:
-        """Open a candidate; None, with the reason kept, when it is not the parent."""
+    def _try(self, path: str) -> Probe | str:
+        """Open a candidate; the reason when it is not the parent."""
         try:
             source = self._open_source(path)
         except (SourceError, UsageError) as exc:
-            self._refused.append((path, exc.message))
-            return None
+            return exc.message
         self._owner.own(source)
         probe = Probe.of(source)
         reason = self._refusal(probe)
         if reason:
-            self._refused.append((path, reason))
             self._owner.disown(source)
-            return None
-        # From here on the file is the parent: what is wrong with it is told as it is.
-        return open_single(probe, path)
+            return reason
+        return probe
 
     def _refusal(self, probe: Probe) -> str:
+        """Return why a candidate is not the parent, nothing when it is."""
         wanted = self._child.format.upper()
         found = "VHDX" if probe.is_vhdx else "VHD" if probe.is_vhd else None
         if found is None:
             return f"it is no {wanted}"
         if found != wanted:
+            self.mixed = True
             return f"it is a {found}, which cannot be the parent of a {wanted}"
         try:
             unique_id = read_own_id(probe)
         except FormatError as exc:
             return exc.message
         if unique_id not in (self._link.unique_id, *self._link.other_ids):
-            self._mismatched = True
+            self.mismatched = True
             return f"its id is {unique_id}"
         return ""
 
-    def _compare_time(self, path: str, parent: VirtualDisk) -> None:
+    def _compare_time(self, path: str, created: int) -> None:
         """Tell when the parent's time is not the recorded one; copies that do not keep times are common.
 
         Windows records the time of the parent's file, some tools record the one in the parent's footer.
         """
         recorded = self._link.timestamp
-        try:
-            modified = os.stat(path).st_mtime - _EPOCH_2000  # noqa: PTH116 - the path stays the text it was found as
-        except (OSError, ValueError):
+        if not recorded:
             return
-        if recorded not in (0, parent.created) and abs(modified - recorded) > _TIME_TOLERANCE:
-            self._child.notice(
-                "vhd.parent_time",
+        try:
+            modified = os.stat(host_path(path).opened).st_mtime - _EPOCH_2000  # noqa: PTH116 - the path stays the text it was found as
+        except (OSError, ValueError, UsageError):
+            return
+        self.time_matches = recorded == created or abs(modified - recorded) <= _TIME_TOLERANCE
+        if not self.time_matches:
+            self.time_problem = (
                 f"the parent's file time is {_time_text(modified)}, but {_time_text(recorded)} was recorded when "
-                "this file was made: it was copied without keeping its time, or changed afterwards",
-                self._child.location,
+                "this file was made: it was copied without keeping its time, or changed afterwards"
             )
 
     def _not_found(self) -> ChainError:
         link, where = self._link, self._child.location
         wanted = f"the parent of this differencing disk ({_names(link)}id {link.unique_id})"
         hint = "put the whole chain into one folder, or name the folder of the parent with --parent-dir"
-        details = _listed([f"{displayable(path)}: {displayable(reason)}" for path, reason in self._refused], "; ")
-        if self._mismatched:
+        refused = [item for item in self.attempts if not item.absent]
+        details = _listed([f"{displayable(item.path)}: {displayable(item.problem)}" for item in refused], "; ")
+        if self.mismatched:
             return ParentMismatchError(
                 f"{wanted} was not found; no candidate is the one it was made from: {details}",
                 location=where,
                 hint="a parent that was replaced or merged no longer fits; restore the chain as it was exported",
             )
-        if self._refused:
+        if refused:
             return ChainError(f"{wanted} was not found; {details}", location=where, hint=hint)
-        tried = _listed(list(map(displayable, self._tried)), ", ")
+        tried = _listed(list(map(displayable, self.tried)), ", ")
         return ParentNotFoundError(
             f"{wanted} was not found" + (f"; looked for {tried}" if tried else ""),
-            tried=tuple(self._tried),
+            tried=self.tried,
             location=where,
             hint=hint,
         )

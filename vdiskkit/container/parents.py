@@ -21,7 +21,16 @@ from vdiskkit.naming import VDiskName, parse_vdisk_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["NO_FILE", "Candidate", "ParentFinder", "PathKind", "followed_path", "path_kind", "stored_file_name"]
+__all__ = [
+    "NO_FILE",
+    "Candidate",
+    "ParentFinder",
+    "PathKind",
+    "followed_path",
+    "in_order",
+    "path_kind",
+    "stored_file_name",
+]
 
 NO_FILE = "there is no such file"
 """The problem of a candidate that does not exist."""
@@ -65,7 +74,7 @@ class ParentFinder:
             name: The parent's name in the child's header.
             locators: Pairs of kind and stored path.
         """
-        stored = [*(text for code, text in sorted(locators, key=_locator_rank)), name]
+        stored = [*(text for _code, text in in_order(locators)), name]
         seen: set[str] = set()
         for candidate in self._all(child, stored):
             key = os.path.normcase(candidate.path)
@@ -142,6 +151,11 @@ def _problem(path: str) -> str:
     return "" if stat.S_ISREG(mode) else "it is no regular file"
 
 
+def in_order(locators: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return locators, pairs of kind and stored path, in the order in which they are used."""
+    return sorted(locators, key=_locator_rank)
+
+
 def _locator_rank(locator: tuple[str, str]) -> int:
     order = ("W2ru", "relative_path", "W2ku", "absolute_win32_path", "Wi2r", "Wi2k", "volume_path")
     return order.index(locator[0]) if locator[0] in order else len(order)
@@ -200,12 +214,12 @@ def path_kind(text: str, *, follow: bool, folder: str | None) -> PathKind:
         return PathKind(kind, "looked for")
     if kind in ("unc", "volume", "url"):
         what = {"unc": "UNC paths", "volume": "volume paths", "url": "URLs"}[kind]
-        return PathKind(kind, f"{what} are never opened, its file name was looked for")
+        return PathKind(kind, f"{what} are never opened, only its file name is used")
     if not follow:
-        return PathKind(kind, "its file name was looked for; --follow-parent-paths follows local paths")
+        return PathKind(kind, "not followed, only its file name is used")
     if followed_path(text, folder) is None:
-        return PathKind(kind, "it is no path of this system, its file name was looked for")
-    return PathKind(kind, "its file name was looked for, then the path was followed")
+        return PathKind(kind, "no path of this system, only its file name is used")
+    return PathKind(kind, "its file name is used, then the path is followed")
 
 
 def _kind(text: str) -> str:

@@ -35,12 +35,14 @@ class Row(NamedTuple):
         text: What is known. It is made displayable when it is set.
         mark: ``good``, ``bad``, ``unknown``, ``warning`` or ``plain``; shown as a symbol before the text.
         level: 0 for the disk, 1 for a section, 2 for what belongs to a section.
+        rail: What stands in the label's place on continued lines: the line of a drawing, of our own.
     """
 
     label: str
     text: str
     mark: str = "plain"
     level: int = 1
+    rail: str = ""
 
 
 def render(rows: Iterable[Row], style: Style) -> list[str]:
@@ -59,7 +61,7 @@ def render(rows: Iterable[Row], style: Style) -> list[str]:
         if symbol:
             first = style.paint(symbol, row.mark) + first[len(symbol) :]
         lines.append((indent + style.bold(row.label) + start[len(label) :] + first).rstrip())
-        gap = " " * (_COLUMN - len(_CONTINUED)) + _CONTINUED
+        gap = f"{indent}{row.rail}".ljust(_COLUMN - len(_CONTINUED)) + _CONTINUED
         lines += [gap + part for part in parts[1:]]
     return lines
 
