@@ -156,7 +156,7 @@ class ChainWalk:
         return source
 
     def _walk(self, path: str) -> None:
-        current = self._first(path)
+        current: WalkedFile | None = self._first(path)
         while current is not None:
             self.files.append(current)
             current = self._next(current)

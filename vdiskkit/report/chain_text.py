@@ -84,7 +84,7 @@ def _versions(chain: ChainFacts) -> Iterator[Row]:
     yield Row("manifest", f"{manifest.file_name}, {highest}{fits[manifest.highest_version_matches]}{boots}", mark)
     for problem in manifest.problems:
         yield Row("manifest", problem, "warning")
-    names = {item.file_name.casefold() for item in (*chain.files, *chain.others)}
+    names = {item.file_name.casefold() for item in chain.files} | {item.file_name.casefold() for item in chain.others}
     for item in manifest.versions:
         if item.file_present is False and item.disk_file_name.casefold() not in names:
             number = "?" if item.version is None else item.version

@@ -20,6 +20,7 @@ rows = st.builds(
     text=st.text(max_size=400),
     mark=st.sampled_from(sorted(MARKS)),
     level=st.integers(0, 2),
+    rail=st.sampled_from(["", " |"]),
 )
 
 
@@ -29,7 +30,8 @@ def test_every_line_begins_with_a_label_or_the_mark_of_a_continued_line(
 ) -> None:
     lines = [_SGR.sub("", line) for line in render([row], Style(width=width, symbols=symbols, color=color))]
     assert lines[0].startswith("  " * row.level + row.label)
-    assert all(re.match(r" {16}\| ", line + " ") for line in lines[1:])
+    gap = f"{'  ' * row.level}{row.rail}".ljust(16) + "| "
+    assert all(f"{line} ".startswith(gap) for line in lines[1:])
     room = max(width, 18 + 24)
     assert all(len(line) <= max(room, len("  " * row.level + row.label) + 1 + 24) for line in lines)
     for line in lines:
