@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.build.scenario import SCENARIOS
 
-SAMPLES = ("win7-kms", "win10-private-mak", "desk10", "faulty", "hostile")
+SAMPLES = ("win7-kms", "win10-private-mak", "desk10", "desk11", "faulty", "hostile")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import functools
 import struct
 from typing import TYPE_CHECKING, Any
 
-from tests.build import hostile
+from tests.build import hostile, vhdx_pair
 from tests.build.files import OFFICE_STORE, STORE, hibernation_header, other_hives, user_hives, windows_files
 from tests.build.hive import HiveBuilder, seal
 from tests.build.image import EFI_SYSTEM, LINUX_DATA, MIB, MICROSOFT_RESERVED, PartitionSpec, build_disk, build_volume
@@ -202,6 +202,11 @@ def _chain_disk(number: int) -> bytes:
     )
 
 
+def desk11(folder: Path) -> Path:
+    """A VHDX chain whose newest version was switched off: the truth is in the logs of its hive and of the file."""
+    return vhdx_pair.desk11(folder, windows_disk)
+
+
 def healthy(product: str) -> Callable[[Path], Path]:
     """A scenario: this Windows prepared for KMS and sealed."""
 
@@ -332,6 +337,7 @@ SCENARIOS: dict[str, Callable[[Path], Path]] = {
     "faulty": faulty,
     "desk10": desk10,
     "hostile": hostile_pair,
+    "desk11": desk11,
     "dirty-hive": dirty_hive,
     "dirty-volume": dirty_volume,
     "hibernated": hibernated,
