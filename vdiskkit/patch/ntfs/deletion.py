@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import FileMissingError, WriteRefusedError
 from vdiskkit.ntfs.file import DOS_NAMESPACE
-from vdiskkit.ntfs.record import BITMAP, INDEX_ROOT, REPARSE_POINT
+from vdiskkit.ntfs.record import INDEX_ROOT, REPARSE_POINT
 from vdiskkit.ntfs.runs import parse_runs
 from vdiskkit.patch.ntfs.attributelist import remove_attributes
-from vdiskkit.patch.ntfs.bitmap import Bitmap
 from vdiskkit.patch.ntfs.content import AttributeContent
+from vdiskkit.patch.ntfs.freerecords import RecordSpace
 from vdiskkit.patch.ntfs.mapping import extents
 from vdiskkit.patch.ntfs.names import NAMESPACES, Trees, link_names, names_of
 from vdiskkit.patch.ntfs.records import FileRecords
-from vdiskkit.patch.ntfs.surgery import free_record
 from vdiskkit.patch.ntfs.times import stamp
 from vdiskkit.patch.staging import Phase
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["DeletedFile", "Deletion"]
 
 _OBJECT_ID = 0x40
-_MFT = 0
 _ROOT = 5
 _FIRST_USER_RECORD = 24
 _LINKS_AT = 18
@@ -120,7 +118,7 @@ class Deletion:
         self._names = self._all_names if all_links else link_names(self._all_names, self._asked())
         self._last = len(self._names) == len(self._all_names)
         self._owned = self._clusters() if self._last else []
-        self._mft_bitmap = self._open_mft_bitmap()
+        self._record_space = self._open_record_space()
         self._trees = Trees(store, space, volume.collation)
         self._removed = self._take_names()
         self._views = self._take_from_views() if self._last else ()
@@ -135,18 +133,14 @@ class Deletion:
         if self._last:
             freed = (*self._records.extensions, self._records.number)
             for number in freed:
-                record = self._store.load(number)
-                free_record(record)
-                self._store.store(number, record, Phase.RELEASE)
+                self._store.free(number)
         else:
             freed = remove_attributes(self._store, self._records, [name.held for name in self._names])
             record = self._store.load(self._records.number)
             links = struct.unpack_from("<H", record, _LINKS_AT)[0]
             struct.pack_into("<H", record, _LINKS_AT, links - len(self._names))
             self._store.store(self._records.number, record, Phase.LINK)
-        for number in freed:
-            self._mft_bitmap.put(number, 1, used=False)
-        self._mft_bitmap.flush(Phase.RELEASE)
+        self._record_space.release(freed)
         self._space.release(self._owned)
         size = self._store.boot.cluster_size
         left = [name for name in self._all_names if name not in self._names]
@@ -181,19 +175,16 @@ class Deletion:
         self._space.check_owned(owned, self._file.path)
         return owned
 
-    def _open_mft_bitmap(self) -> Bitmap:
-        content = AttributeContent.of(self._store, FileRecords(self._store, _MFT), BITMAP)
-        if content is None:
-            raise WriteRefusedError("$MFT has no bitmap", location=self._store.where(_MFT))
-        bitmap = Bitmap(content, min(self._store.count, content.size * 8), "the bitmap of $MFT")
+    def _open_record_space(self) -> RecordSpace:
+        space = RecordSpace(self._store)
         for number in (*self._records.extensions, self._records.number):
-            if not bitmap.all_are(number, 1, used=True):
+            if not space.is_used(number):
                 raise WriteRefusedError(
                     f"MFT record {number} of {self._file.path} is in use, but free in the bitmap of $MFT",
                     location=self._store.where(number),
                     hint="run chkdsk on the volume",
                 )
-        return bitmap
+        return space
 
     def _take_names(self) -> tuple[tuple[str, str], ...]:
         number, sequence = self._records.number, self._records.record.sequence

@@ -144,6 +144,10 @@ class VolumeEditor:
                 if start < end
             ]
 
+    def gave_back(self, extents: Iterable[tuple[int, int]]) -> None:
+        """Note clusters, as (offset, length) in bytes, that were freed."""
+        self._extents += extents
+
     def changed(self, *numbers: int) -> None:
         """Note records that were changed; readers made before do not see it."""
         self._files.update(numbers)

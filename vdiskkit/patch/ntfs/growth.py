@@ -1,7 +1,7 @@
 """Growing an attribute: inside its clusters, with more clusters, or out of its record.
 
 The order is that of formats whose half states are harmless: zeros first, where nothing is visible yet; then the bits
-in $Bitmap, a leak at worst; then the record that makes the new size and runlist true.
+in $Bitmap and new extension records, a leak at worst; then the record that makes the new size and runlist true.
 """
 
 from __future__ import annotations
@@ -10,35 +10,51 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import WriteRefusedError
-from vdiskkit.ntfs.record import COMPRESSION_MASK, ENCRYPTED, SPARSE
+from vdiskkit.ntfs.record import COMPRESSION_MASK, DATA, ENCRYPTED, SPARSE
 from vdiskkit.ntfs.runs import Run, parse_runs
 from vdiskkit.patch.ntfs.content import AttributeContent
+from vdiskkit.patch.ntfs.layout import Sizes, non_resident_attribute
 from vdiskkit.patch.ntfs.mapping import encode_runs, merge_runs, pieces
 from vdiskkit.patch.ntfs.records import FileRecords
-from vdiskkit.patch.ntfs.surgery import put_value, replace_attribute, replace_pairs, room, set_sizes
+from vdiskkit.patch.ntfs.surgery import (
+    put_value,
+    replace_attribute,
+    replace_pairs,
+    room,
+    set_sizes,
+    value_offset,
+)
 from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vdiskkit.location import Location
     from vdiskkit.patch.ntfs.records import HeldAttribute, RecordStore
     from vdiskkit.patch.ntfs.space import ClusterSpace
+    from vdiskkit.patch.ntfs.spread import Spread
 
 __all__ = ["Growth", "grow", "write_initialized"]
 
 _MAX_SIZE = 1 << 40
 _CHUNK = 1 << 20
-_NON_RESIDENT = struct.Struct("<IIBBHHHqqHB5xQQQ")
-_NON_RESIDENT_SIZE = 64
 
 
 class Growth(NamedTuple):
-    """What growing did: clusters taken as (offset, length) in bytes of the volume, and allocated and data size now."""
+    """What growing did.
+
+    Attributes:
+        taken: (offset, length) in bytes of the volume of the clusters that were added to the stream.
+        allocated_size: Bytes of clusters now, 0 for a resident stream.
+        data_size: Bytes now.
+        records: Extension records that were added.
+        freed: (offset, length) of clusters that are free now: an attribute list lay there.
+    """
 
     taken: tuple[tuple[int, int], ...]
     allocated_size: int
     data_size: int
+    records: tuple[int, ...] = ()
+    freed: tuple[tuple[int, int], ...] = ()
 
 
 def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: str, size: int, *, what: str) -> Growth:
@@ -54,10 +70,12 @@ def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: 
         what: What grows, for messages.
 
     Raises:
-        WriteRefusedError: Sparse, compressed or encrypted; no room in the record or on the volume; or smaller.
+        WriteRefusedError: Sparse, compressed or encrypted; no room on the volume, or in the record and no free one; or
+            smaller.
         CorruptStructureError: The attribute is damaged.
     """
-    content = AttributeContent.of(store, FileRecords(store, number), kind, name)
+    records = FileRecords(store, number)
+    content = AttributeContent.of(store, records, kind, name)
     where = store.where(number)
     if content is None:
         raise WriteRefusedError(f"{what} has no attribute {kind:#x} to grow", location=where)
@@ -69,19 +87,31 @@ def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: 
                 f"{what} is {form}, so it cannot grow here", location=where, hint="change it inside Windows"
             )
     if content.resident:
-        return _grow_resident(store, space, content, size, what)
-    old_runs, chosen = content.runs, list[tuple[int, int]]()
-    missing = _clusters(store, size) - content.allocated // store.boot.cluster_size
+        return _grow_resident(store, space, records, content, size, what)
+    cluster_size = store.boot.cluster_size
+    chosen: list[tuple[int, int]] = []
+    spread = None
+    missing = -(-size // cluster_size) - content.allocated // cluster_size
     if missing > 0:
-        last = old_runs[-1] if old_runs else None
+        last = content.runs[-1] if content.runs else None
         chosen = space.choose(missing, None if last is None or last.lcn is None else last.lcn + last.clusters)
-        _put_pairs(store, content.parts[-1], chosen, what, trial=True)
-    runs = merge_runs(old_runs, chosen)
-    _zero(store, runs, content.attribute.initialized_size, _up_to_sector(size, runs, store.boot.cluster_size))
-    if chosen:
-        space.claim(chosen)
-        _put_pairs(store, content.parts[-1], chosen, what, trial=False)
-    return _finish(store, content.first, runs, size, chosen)
+        if not _put_pairs(store, content.parts[-1], chosen, trial=True):
+            spread = _spread(store, space, records, content, chosen, size, what)
+    runs = merge_runs(content.runs, chosen)
+    _zero(store, runs, content.attribute.initialized_size, _up_to_sector(size, runs, cluster_size))
+    space.claim(chosen)
+    first = content.first
+    added: tuple[int, ...] = ()
+    if spread is not None:
+        added = spread.run()
+        first = AttributeContent(store, FileRecords(store, number).find(kind, name)).first
+    elif chosen:
+        _put_pairs(store, content.parts[-1], chosen, trial=False)
+    allocated = (runs[-1].vcn + runs[-1].clusters) * cluster_size if runs else 0
+    record = store.load(first.record)
+    set_sizes(record, first.offset, allocated, size, size)
+    store.store(first.record, record, Phase.LINK)
+    return Growth(_bytes(store, chosen), allocated, size, added, _freed(store, space, spread))
 
 
 def write_initialized(store: RecordStore, number: int, kind: int, name: str, end: int) -> None:
@@ -96,98 +126,103 @@ def write_initialized(store: RecordStore, number: int, kind: int, name: str, end
     store.store(held.record, record, Phase.LINK)
 
 
-def _finish(
-    store: RecordStore, first: HeldAttribute, runs: Sequence[Run], size: int, chosen: Sequence[tuple[int, int]]
+def _grow_resident(
+    store: RecordStore, space: ClusterSpace, records: FileRecords, content: AttributeContent, size: int, what: str
 ) -> Growth:
-    cluster_size = store.boot.cluster_size
-    allocated = (runs[-1].vcn + runs[-1].clusters) * cluster_size if runs else 0
-    record = store.load(first.record)
-    set_sizes(record, first.offset, allocated, size, size)
-    store.store(first.record, record, Phase.LINK)
-    return Growth(_bytes(chosen, cluster_size), allocated, size)
-
-
-def _grow_resident(store: RecordStore, space: ClusterSpace, content: AttributeContent, size: int, what: str) -> Growth:
     held = content.first
     record = store.load(held.record)
     value = held.attribute.value
-    start = struct.unpack_from("<H", record, held.offset + 20)[0]
+    start = value_offset(record, held.offset) - held.offset
     if ((start + size + 7) & ~7) - held.length <= room(record):
         put_value(record, held.offset, value.ljust(size, b"\0"), store.where(held.record))
         store.store(held.record, record, Phase.LINK)
         return Growth((), 0, size)
-    return _move_out(store, space, held, size, what)
+    return _move_out(store, space, records, content, size, what)
 
 
-def _move_out(store: RecordStore, space: ClusterSpace, held: HeldAttribute, size: int, what: str) -> Growth:
+def _move_out(
+    store: RecordStore, space: ClusterSpace, records: FileRecords, content: AttributeContent, size: int, what: str
+) -> Growth:
     """Make a resident attribute non-resident."""
+    held, attribute = content.first, content.attribute
     cluster_size = store.boot.cluster_size
-    chosen = space.choose(_clusters(store, size), None)
+    chosen = space.choose(-(-size // cluster_size), None)
     runs = merge_runs((), chosen)
-    allocated = _clusters(store, size) * cluster_size
-    attribute = held.attribute
-    name = attribute.name.encode("utf-16-le", "surrogatepass")
-    pairs_at = (_NON_RESIDENT_SIZE + len(name) + 7) & ~7
-    pairs = encode_runs(runs)
-    length = (pairs_at + len(pairs) + 7) & ~7
-    header = _NON_RESIDENT.pack(
-        attribute.type,
-        length,
-        1,
-        len(name) // 2,
-        _NON_RESIDENT_SIZE,
-        attribute.flags,
-        attribute.instance,
-        0,
-        allocated // cluster_size - 1,
-        pairs_at,
-        0,
-        allocated,
-        size,
-        size,
-    )
-    block = (header + name).ljust(pairs_at, b"\0") + pairs
+    sizes = Sizes((runs[-1].vcn + runs[-1].clusters) * cluster_size, size, size)
+    block = non_resident_attribute(attribute.type, attribute.name, attribute.flags, attribute.instance, runs, sizes)
     record = store.load(held.record)
-    _refuse_unless(length - held.length <= room(record), record, what, store.where(held.record))
-    replace_attribute(record, held.offset, block.ljust(length, b"\0"), store.where(held.record))
+    spread = None
+    if len(block) - held.length > room(record):
+        spread = _spread(store, space, records, content, chosen, size, what)
     done = 0
-    content = attribute.value.ljust(size, b"\0")
+    value = attribute.value.ljust(size, b"\0")
     for place, part in pieces(runs, cluster_size, 0, size):
-        store.source.write_at(place or 0, content[done : done + part], Phase.DATA)
+        store.source.write_at(place or 0, value[done : done + part], Phase.DATA)
         done += part
     _zero(store, runs, size, _up_to_sector(size, runs, cluster_size))
     space.claim(chosen)
-    store.store(held.record, record, Phase.LINK)
-    return Growth(_bytes(chosen, cluster_size), allocated, size)
+    added: tuple[int, ...] = ()
+    if spread is not None:
+        added = spread.run()
+    else:
+        replace_attribute(record, held.offset, block, store.where(held.record))
+        store.store(held.record, record, Phase.LINK)
+    return Growth(_bytes(store, chosen), sizes.allocated, size, added, _freed(store, space, spread))
 
 
-def _put_pairs(
-    store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]], what: str, *, trial: bool
-) -> None:
+def _put_pairs(store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]], *, trial: bool) -> bool:
     """Write the longer runlist, or only see whether it fits, while nothing has been written yet."""
     where = store.where(held.record)
     record = store.load(held.record)
     runs = merge_runs(parse_runs(held.attribute, store.boot.total_clusters, where), chosen)
     pairs = encode_runs(runs)
     start = struct.unpack_from("<H", record, held.offset + 32)[0]
-    _refuse_unless(((start + len(pairs) + 7) & ~7) - held.length <= room(record), record, what, where)
+    if ((start + len(pairs) + 7) & ~7) - held.length > room(record):
+        return False
     if not trial:
-        replace_pairs(record, held.offset, pairs, _highest(runs), where)
+        replace_pairs(record, held.offset, pairs, runs[-1].vcn + runs[-1].clusters - 1, where)
         store.store(held.record, record, Phase.LINK)
+    return True
 
 
-def _refuse_unless(fits: bool, record: bytearray, what: str, where: Location) -> None:  # noqa: FBT001 - private
-    if not fits:
+def _spread(
+    store: RecordStore,
+    space: ClusterSpace,
+    records: FileRecords,
+    content: AttributeContent,
+    chosen: Sequence[tuple[int, int]],
+    size: int,
+    what: str,
+) -> Spread:
+    """Prepare extension records for the runs that the stream's own record has no room for."""
+    from vdiskkit.patch.ntfs.spread import Spread  # rarely needed
+
+    held = content.parts[-1]
+    if held.attribute.type != DATA:
+        left = room(store.load(held.record))
         raise WriteRefusedError(
-            f"the runlist of {what} no longer fits its MFT record, which has {room(record)} bytes left; a new "
-            "extension record would be needed",
-            location=where,
-            hint="defragment the file or free some space inside Windows",
+            f"the runlist of {what} no longer fits its MFT record, which has {left} bytes left",
+            location=store.where(held.record),
+            hint="free some space inside Windows",
         )
+    runs = merge_runs(content.runs, chosen)
+    end = runs[-1].vcn + runs[-1].clusters
+    if records.listed:
+        # The last run stays as it is, though the first new one may follow it on the volume.
+        vcn = content.allocated // store.boot.cluster_size
+        runs = []
+        for lcn, clusters in chosen:
+            runs.append(Run(vcn, lcn, clusters))
+            vcn += clusters
+    sizes = Sizes(end * store.boot.cluster_size, size, size)
+    return Spread(store, space, records, held, runs, sizes, taken=chosen, what=what)
 
 
-def _highest(runs: Sequence[Run]) -> int:
-    return runs[-1].vcn + runs[-1].clusters - 1
+def _freed(store: RecordStore, space: ClusterSpace, spread: Spread | None) -> tuple[tuple[int, int], ...]:
+    if spread is None or not spread.freed:
+        return ()
+    space.release(spread.freed)
+    return _bytes(store, spread.freed)
 
 
 def _zero(store: RecordStore, runs: Sequence[Run], start: int, end: int) -> None:
@@ -207,9 +242,6 @@ def _up_to_sector(size: int, runs: Sequence[Run], cluster_size: int) -> int:
     return min(-(-size // SECTOR) * SECTOR, end)
 
 
-def _clusters(store: RecordStore, size: int) -> int:
-    return -(-size // store.boot.cluster_size)
-
-
-def _bytes(chosen: Sequence[tuple[int, int]], cluster_size: int) -> tuple[tuple[int, int], ...]:
+def _bytes(store: RecordStore, chosen: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    cluster_size = store.boot.cluster_size
     return tuple((first * cluster_size, count * cluster_size) for first, count in chosen)

@@ -10,7 +10,7 @@ from vdiskkit.ntfs.runs import Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Piece", "encode_runs", "extents", "merge_runs", "pieces"]
+__all__ = ["Piece", "encode_runs", "extents", "merge_runs", "pieces", "split_runs"]
 
 
 class Piece(NamedTuple):
@@ -77,6 +77,29 @@ def encode_runs(runs: Iterable[Run]) -> bytes:
             previous = run.lcn
         encoded += bytes([len(length) | len(delta) << 4]) + length + delta
     return bytes(encoded) + b"\0"
+
+
+def split_runs(runs: Iterable[Run], room: int) -> list[list[Run]]:
+    """Split a runlist so that the mapping pairs of each part, end marker included, have at most ``room`` bytes.
+
+    Each part counts its first distance from cluster 0 again. ``room`` must be enough for one run, 18 bytes at most.
+    """
+    parts: list[list[Run]] = []
+    left = previous = 0
+    for run in runs:
+        size = _pair_size(run, previous)
+        if not parts or size > left:
+            parts.append([])
+            left, previous = room - 1, 0
+            size = _pair_size(run, previous)
+        parts[-1].append(run)
+        left -= size
+        previous = previous if run.lcn is None else run.lcn
+    return parts
+
+
+def _pair_size(run: Run, previous: int) -> int:
+    return 1 + len(_signed(run.clusters)) + (0 if run.lcn is None else len(_signed(run.lcn - previous)))
 
 
 def _signed(value: int) -> bytes:

@@ -15,6 +15,8 @@ from vdiskkit.ntfs.record import ATTRIBUTE_LIST, DATA, FileReference, apply_fixu
 from vdiskkit.ntfs.runs import Run, parse_runs
 from vdiskkit.patch.ntfs.fixups import protect
 from vdiskkit.patch.ntfs.mapping import pieces
+from vdiskkit.patch.ntfs.surgery import free_record
+from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from vdiskkit.location import Location
     from vdiskkit.ntfs import NtfsVolume
     from vdiskkit.ntfs.record import Attribute, MftRecord
-    from vdiskkit.patch.staging import Phase, WritableSource
+    from vdiskkit.patch.staging import WritableSource
 
-__all__ = ["FileRecords", "HeldAttribute", "RecordStore"]
+__all__ = ["MAX_LIST", "FileRecords", "HeldAttribute", "RecordStore"]
 
-_MAX_LIST = 256 * 1024
+MAX_LIST = 256 * 1024
+"""Bytes that an attribute list has at most."""
 _LENGTH = struct.Struct("<I")
 _FIRST_ATTRIBUTE = struct.Struct("<H")
 
@@ -43,6 +46,12 @@ class HeldAttribute(NamedTuple):
 class RecordStore:
     """Loads and stores whole records of one volume.
 
+    Attributes:
+        source: The volume.
+        boot: Its geometry.
+        location: Its address.
+        freed: Numbers of the records that were freed here.
+
     Args:
         volume: The reader of the volume; only its geometry and the runlists of $MFT and $MFTMirr are taken from it.
         source: The volume, to be written to.
@@ -56,6 +65,8 @@ class RecordStore:
         self._runs = self._system_runs(volume, 0, "$MFT")[1]
         size, self._mirror_runs = self._system_runs(volume, 1, "$MFTMirr")
         self._mirrored = size // self.boot.record_size
+        self.freed: set[int] = set()
+        self._taken: set[int] = set()
 
     @property
     def record_size(self) -> int:
@@ -101,10 +112,24 @@ class RecordStore:
                 f"a record of {len(data)} bytes cannot be stored, records have {self.record_size}",
                 location=self.where(number),
             )
+        if number in self._taken and phase is Phase.LINK:
+            phase = Phase.CLAIM  # nothing leads to it before what is linked, so it can be whole by then
         block = protect(data)
         self._write(self._runs, number, block, phase)
         if number < self._mirrored:
             self._write(self._mirror_runs, number, block, phase)
+
+    def take(self, number: int, data: bytearray) -> None:
+        """Write a record into the place of a free one; its bit in the bitmap of $MFT is the caller's."""
+        self._taken.add(number)
+        self.store(number, data, Phase.CLAIM)
+
+    def free(self, number: int) -> None:
+        """Free a record; its bit in the bitmap of $MFT is the caller's."""
+        record = self.load(number)
+        free_record(record)
+        self.store(number, record, Phase.RELEASE)
+        self.freed.add(number)
 
     def mirror_equals(self, number: int) -> bool:
         """Whether one of the first records equals its copy in $MFTMirr."""
@@ -227,7 +252,7 @@ class FileRecords:
         runs = self._store.runs_of([held])
         cluster_size = self._store.boot.cluster_size
         room = sum(run.clusters for run in runs) * cluster_size
-        if attribute.data_size > min(room, _MAX_LIST) or any(run.lcn is None for run in runs):
+        if attribute.data_size > min(room, MAX_LIST) or any(run.lcn is None for run in runs):
             raise CorruptStructureError("the attribute list is damaged", location=where)
         found = pieces(runs, cluster_size, 0, attribute.data_size)
         return b"".join(self._store.source.read_at(place or 0, length) for place, length in found)

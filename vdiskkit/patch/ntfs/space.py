@@ -23,7 +23,7 @@ __all__ = ["ClusterSpace"]
 _BITMAP_RECORD = 6
 _SYSTEM_RECORDS = range(11)
 _BAD_CLUSTERS = 8
-_MAX_PIECES = 64
+_MAX_PIECES = 512
 _PROBES = 4096  # how often one search asks whether clusters are preferred
 
 
@@ -95,7 +95,7 @@ class ClusterSpace:
             self._bitmap.put(first, count, used=True)
         self._bitmap.flush(Phase.CLAIM)
 
-    def choose(self, clusters: int, behind: int | None) -> list[tuple[int, int]]:
+    def choose(self, clusters: int, behind: int | None, taken: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
         """Choose free clusters; nothing is claimed yet.
 
         Right behind ``behind`` first, because the runlist stays as long as it is; then a whole preferred range, then
@@ -105,6 +105,7 @@ class ClusterSpace:
         Args:
             clusters: How many.
             behind: The cluster after the last one that the stream has.
+            taken: Clusters that are chosen already, but not claimed yet.
 
         Returns:
             (first cluster, number of clusters), in the order of the stream.
@@ -113,11 +114,11 @@ class ClusterSpace:
             WriteRefusedError: The volume is full, or its free clusters are too scattered.
         """
         try:
-            return self._choose(clusters, behind, self._released)
+            return self._choose(clusters, behind, [*self._released, *taken])
         except WriteRefusedError:
             if not self._released:
                 raise
-            return self._choose(clusters, behind, [])
+            return self._choose(clusters, behind, taken)
 
     def _choose(self, clusters: int, behind: int | None, spared: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         chosen: list[tuple[int, int]] = []
@@ -167,7 +168,7 @@ class ClusterSpace:
             chosen.append((first, part))
             clusters -= part
             if not clusters:
-                return chosen
+                return sorted(chosen)
         free = sum(count for _, count in scattered)
         why = "its free clusters are too scattered" if free >= clusters else "it is full"
         raise WriteRefusedError(

@@ -36,6 +36,7 @@ class GrownFile(NamedTuple):
         taken: (offset, length) in bytes of the volume of the clusters that were added.
         names: Names whose copy of the sizes was renewed.
         cases: Which cases of the index surgery ran; sizes are renewed in place, so there is normally none.
+        records: Extension records that were added, because the runlist had no room in those that there were.
     """
 
     path: str
@@ -45,6 +46,7 @@ class GrownFile(NamedTuple):
     taken: tuple[tuple[int, int], ...]
     names: tuple[str, ...]
     cases: dict[str, int]
+    records: tuple[int, ...]
 
 
 class WritableFile:
@@ -119,11 +121,12 @@ class WritableFile:
         """Make the stream longer; the new part is zeros, all of it counts as written.
 
         Clusters that it has already are used first. New ones lie right behind the last one where they can, and the
-        sizes in every $FILE_NAME and in the indexes of the directories follow.
+        sizes in every $FILE_NAME and in the indexes of the directories follow. A runlist that no longer fits its MFT
+        record goes on in free ones, told by an attribute list.
 
         Raises:
             WriteRefusedError: The stream is smaller afterwards, sparse, compressed or encrypted; the volume is full;
-                or the longer runlist does not fit its MFT record.
+                or the longer runlist does not fit its MFT record, and no other one is free.
             CorruptStructureError: What belongs to the file is damaged.
         """
         editor = self._editor
@@ -143,9 +146,10 @@ class WritableFile:
         if editor.now is not None:
             stamp(editor.store, self._number, editor.now)
         editor.taken(result.taken)
+        editor.gave_back(result.freed)
         editor.changed(self._number, *trees.directories)
         self._content = self._load()
-        return GrownFile(path, old_size, size, result.allocated_size, result.taken, names, cases)
+        return GrownFile(path, old_size, size, result.allocated_size, result.taken, names, cases, result.records)
 
     def _load(self) -> AttributeContent:
         store = self._editor.store

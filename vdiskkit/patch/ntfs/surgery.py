@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "free_record",
+    "insert_attribute",
     "next_sequence",
     "put_value",
     "remove_attribute",
@@ -23,6 +24,7 @@ __all__ = [
     "replace_pairs",
     "room",
     "set_sizes",
+    "take_instance",
     "value_offset",
 ]
 
@@ -31,7 +33,9 @@ _U32 = struct.Struct("<I")
 _VALUE = struct.Struct("<IH")
 _SIZES = struct.Struct("<QQQ")
 _IN_USE_AT, _ALLOCATED_AT = 24, 28
-_SEQUENCE_AT, _FLAGS_AT = 16, 22
+_SEQUENCE_AT, _FIRST_AT, _FLAGS_AT, _NEXT_INSTANCE_AT = 16, 20, 22, 40
+_INSTANCE_AT = 14
+_END = 0xFFFFFFFF
 _PAIRS_AT, _HIGHEST_AT, _SIZES_AT = 32, 24, 40
 
 
@@ -86,6 +90,36 @@ def replace_attribute(record: bytearray, offset: int, attribute: bytes, where: L
     record[offset : offset + len(attribute)] = attribute
 
 
+def insert_attribute(record: bytearray, attribute: bytes, where: Location) -> None:
+    """Put an attribute record, a multiple of 8 bytes long, behind those of its type and of smaller ones.
+
+    Raises:
+        WriteRefusedError: The record has no room for it.
+    """
+    kind = _U32.unpack_from(attribute)[0]
+    offset = _U16.unpack_from(record, _FIRST_AT)[0]
+    while (there := _U32.unpack_from(record, offset)[0]) <= kind and there != _END:
+        offset += _U32.unpack_from(record, offset + 4)[0]
+    if len(attribute) > room(record):
+        raise _no_room(len(attribute), record, where)
+    _move(record, offset, len(attribute))
+    record[offset : offset + len(attribute)] = attribute
+
+
+def take_instance(record: bytearray) -> int:
+    """Return a number that no attribute of the record has, and count it as given away."""
+    used = set()
+    offset = _U16.unpack_from(record, _FIRST_AT)[0]
+    while _U32.unpack_from(record, offset)[0] != _END:
+        used.add(_U16.unpack_from(record, offset + _INSTANCE_AT)[0])
+        offset += _U32.unpack_from(record, offset + 4)[0]
+    instance = int(_U16.unpack_from(record, _NEXT_INSTANCE_AT)[0])
+    while instance in used:
+        instance = (instance + 1) & 0xFFFF
+    _U16.pack_into(record, _NEXT_INSTANCE_AT, (instance + 1) & 0xFFFF)
+    return instance
+
+
 def remove_attribute(record: bytearray, offset: int) -> None:
     """Take the attribute at ``offset`` out of the record."""
     length = _U32.unpack_from(record, offset + 4)[0]
@@ -107,14 +141,18 @@ def _resize(record: bytearray, offset: int, wanted: int, where: Location) -> Non
     length = _U32.unpack_from(record, offset + 4)[0]
     wanted = (wanted + 7) & ~7
     if wanted - length > room(record):
-        raise WriteRefusedError(
-            f"an attribute would have to grow by {wanted - length} bytes, its MFT record has {room(record)} left; "
-            "a new extension record would be needed",
-            location=where,
-        )
+        raise _no_room(wanted - length, record, where)
     if wanted != length:
         _move(record, offset + length, wanted - length)
         _U32.pack_into(record, offset + 4, wanted)
+
+
+def _no_room(missing: int, record: bytearray, where: Location) -> WriteRefusedError:
+    return WriteRefusedError(
+        f"an attribute would have to grow by {missing} bytes, its MFT record has {room(record)} left; "
+        "a new extension record would be needed",
+        location=where,
+    )
 
 
 def _move(record: bytearray, start: int, distance: int) -> None:

@@ -127,7 +127,7 @@ def test_scattered_clusters_are_gathered_up_to_a_limit() -> None:
     chosen = space.choose(20, None)
     assert len(chosen) == 20
     with pytest.raises(WriteRefusedError, match="too scattered"):
-        space.choose(200, None)
+        space.choose(520, None)
 
 
 @given(st.sets(st.integers(0, 4095), max_size=40), st.integers(0, 4095))

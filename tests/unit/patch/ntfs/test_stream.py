@@ -8,8 +8,6 @@ import pytest
 from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged, contents, without
 from vdiskkit.errors import CorruptStructureError, FileMissingError, VDiskError, WriteRefusedError
-from vdiskkit.ntfs.record import ATTRIBUTE_LIST
-from vdiskkit.patch.ntfs.records import FileRecords
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
@@ -297,25 +295,6 @@ def test_growing_again_and_again(name: str) -> None:
         assert read(staged.volume, path) == content
     assert without(contents(staged.volume), path) == without(before, path)
     staged.check()
-
-
-def test_a_runlist_that_does_not_fit_its_record_is_refused() -> None:
-    staged = Staged("fragmented")
-    space = staged.editor.space
-    for first, count in list(space._free_around(0, [])):
-        space.claim([(cluster, 1) for cluster in range(first, first + count) if cluster % 2])
-    scattered = Staged(staged.after)
-    stream = scattered.editor.open_stream("scattered.bin")
-
-    def grow() -> None:
-        for _ in range(40):
-            stream.grow(stream.allocated_size + 60 * 1024)
-
-    with pytest.raises(WriteRefusedError, match=r"runlist of scattered\.bin no longer fits its MFT record"):
-        grow()
-    records = FileRecords(scattered.editor.store, scattered.volume.lookup("scattered.bin").record_number)
-    assert records.find(ATTRIBUTE_LIST)
-    scattered.check(known=("bitmap.lost",))  # what was claimed for nobody
 
 
 def test_a_full_volume_is_refused_before_anything_is_written() -> None:
