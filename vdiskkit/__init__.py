@@ -55,6 +55,8 @@ if TYPE_CHECKING:
         VerifyFailedError,
         WriteRefusedError,
     )
+    from vdiskkit.explanations.catalogue import explain
+    from vdiskkit.explanations.facts import Explanation
     from vdiskkit.hivefile import open_hive
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.location import Location
@@ -78,6 +80,7 @@ _HOMES = {
     "DeleteFile": "vdiskkit.patch.operations",
     "DeleteKey": "vdiskkit.patch.operations",
     "DeleteValue": "vdiskkit.patch.operations",
+    "Explanation": "vdiskkit.explanations.facts",
     "Finding": "vdiskkit.rules.facts",
     "Inspection": "vdiskkit.inspection.facts",
     "KeptChange": "vdiskkit.patch.history",
@@ -103,6 +106,7 @@ _HOMES = {
     "Verdict": "vdiskkit.rules.facts",
     "all_rules": "vdiskkit.rules.catalogue",
     "apply": "vdiskkit.patch.api",
+    "explain": "vdiskkit.explanations.catalogue",
     "find_change": "vdiskkit.patch.past",
     "history": "vdiskkit.patch.past",
     "inspect_path": "vdiskkit.vdisk",
@@ -162,6 +166,7 @@ __all__ = [
     "DeleteFile",
     "DeleteKey",
     "DeleteValue",
+    "Explanation",
     "FileMissingError",
     "Finding",
     "FormatError",
@@ -213,6 +218,7 @@ __all__ = [
     "__version__",
     "all_rules",
     "apply",
+    "explain",
     "find_change",
     "history",
     "inspect_path",

@@ -31,6 +31,7 @@ _COMMANDS = {
     "journal": ("vdiskkit.cli.commands.journal", "The changes of a disk that are kept."),
     "rules": ("vdiskkit.cli.commands.rules", "List the rules."),
     "rule": ("vdiskkit.cli.commands.rule", "Explain one rule."),
+    "explain": ("vdiskkit.cli.commands.explain", "Explain a code: of Windows, PVS or vdiskkit."),
     "profile": ("vdiskkit.cli.commands.profile", "Profiles of rules and expectations."),
     "schema": ("vdiskkit.cli.commands.schema", "Print the JSON Schema of a result."),
 }

@@ -23,8 +23,11 @@ def rules_lines(rules: Sequence[RuleFacts], families: dict[str, str], style: Sty
 
 
 def rule_lines(rule: RuleFacts, style: Style) -> list[str]:
-    """One rule, explained."""
-    return render(_explained(rule), style)
+    """One rule, explained as ``explain`` does it."""
+    from vdiskkit.explanations.catalogue import of_rule
+    from vdiskkit.report.explain_text import explanation_lines
+
+    return explanation_lines(of_rule(rule), style)
 
 
 def _list(rules: Sequence[RuleFacts], families: dict[str, str]) -> Iterator[Row]:
@@ -35,18 +38,3 @@ def _list(rules: Sequence[RuleFacts], families: dict[str, str]) -> Iterator[Row]
             family = own
             yield Row(own, families.get(own, "of another package"), level=0)
         yield Row(rule.code, f"{rule.severity}: {rule.title}", _MARKS[rule.severity])
-
-
-def _explained(rule: RuleFacts) -> Iterator[Row]:
-    yield Row("rule", f"{rule.code} {rule.title}", level=0)
-    yield Row("severity", str(rule.severity))
-    for label, text in (
-        ("read", rule.reads),
-        ("judgement", rule.judgement),
-        ("why", rule.why),
-        ("fix", rule.fix),
-        ("versions", rule.versions),
-        ("source", rule.source),
-    ):
-        if text:
-            yield Row(label, text)

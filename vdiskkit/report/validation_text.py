@@ -50,6 +50,8 @@ def _rows(report: Report, *, every_result: bool) -> Iterator[Row]:
         yield Row(result.code, f"{result.title}: {result.reason}", "unknown", level=2)
     if every_result:
         yield from _others(report)
+    if report.findings:
+        yield Row("more", "`vdiskkit explain CODE` tells why each of them matters")
     mark = "bad" if report.failed else "good"
     verdict = "not fit" if report.failed else "fit"
     yield Row("summary", f"{verdict}: {report.summary}", mark)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec.json
 
+from vdiskkit.explanations.facts import Explanation
 from vdiskkit.inspection.facts import Inspection
 from vdiskkit.ntfs.facts import FileFacts
 from vdiskkit.report.file_facts import LsResult
@@ -26,6 +27,7 @@ __all__ = ["RESULTS", "build", "main"]
 
 RESULTS: dict[str, type | dict[str, Any] | None] = {
     "error": None,
+    "explain": Explanation,
     "inspect": Inspection,
     "journal": JournalResult,
     "license": LicenseResult,
@@ -42,6 +44,9 @@ RESULTS: dict[str, type | dict[str, Any] | None] = {
 }
 """Short schema name to the class of its results, or to a schema that was written by hand; None for runs that failed
 before their command was known."""
+
+_LISTED = {Explanation: "explanations", RuleFacts: "rules"}
+"""Results that concern no disk, to the member at the top in which they stand."""
 
 _VERSION = 1
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -76,6 +81,7 @@ def main() -> None:
 
 def _schema(name: str, result: type | dict[str, Any] | None) -> dict[str, Any]:
     definitions: dict[str, Any] = {"Error": _ERROR}
+    listed = _LISTED.get(result) if isinstance(result, type) else None
     choices: list[dict[str, Any]] = [_disk("error", {"$ref": "#/$defs/Error"})]
     if isinstance(result, dict):
         definitions |= {**PLAN_DEFINITIONS, "Plan": PLAN, result["title"]: result}
@@ -86,14 +92,14 @@ def _schema(name: str, result: type | dict[str, Any] | None) -> dict[str, Any]:
         if result is Inspection:
             definitions["PartialInspection"] = _partial(definitions["Inspection"])
             reference = {"anyOf": [reference, {"$ref": "#/$defs/PartialInspection"}]}
-        if result is not RuleFacts:  # no disk is concerned
+        if listed is None:
             choices.insert(0, _disk("result", reference))
     envelope = _envelope(name, choices)
     if result is RegistryGetResult:
         # One value of one disk: its members also stand at the top, where a script expects them.
         envelope["properties"] |= definitions["RegistryGetResult"]["properties"]
-    if result is RuleFacts:
-        envelope["properties"]["rules"] = {"type": "array", "items": {"$ref": "#/$defs/RuleFacts"}}
+    if listed is not None:
+        envelope["properties"][listed] = {"type": "array", "items": reference}
     if result is Report:
         envelope["properties"] |= _all_findings()
         envelope["properties"]["summary"]["properties"]["unfit"] = {

@@ -33,10 +33,10 @@ __all__ = ["command"]
 @click.pass_obj
 def command(session: Session, code: str) -> int:
     """Explain a rule: what is read, when it passes, why it matters, how to mend it, for which versions, its source."""
-    from vdiskkit.cli.rules import write_rules
+    from vdiskkit.cli.listing import write_facts
     from vdiskkit.report.rules_text import rule_lines
     from vdiskkit.rules.catalogue import find_rule
 
     rule = find_rule(code).facts()
-    write_rules(session, [rule], lambda style: rule_lines(rule, style))
+    write_facts(session, "rules", [rule], lambda style: rule_lines(rule, style))
     return 0

@@ -33,7 +33,7 @@ __all__ = ["command"]
 @click.pass_obj
 def command(session: Session, codes: tuple[str, ...]) -> int:
     """List the rules whose codes begin so, without CODE all of them; `rule CODE` explains one."""
-    from vdiskkit.cli.rules import write_rules
+    from vdiskkit.cli.listing import write_facts
     from vdiskkit.report.rules_text import rules_lines
     from vdiskkit.rules.catalogue import FAMILIES, all_rules, check_codes
 
@@ -41,5 +41,5 @@ def command(session: Session, codes: tuple[str, ...]) -> int:
     check_codes(wanted, [rule.code for rule in all_rules()])
     rules = [rule.facts() for rule in all_rules() if not wanted or rule.code.startswith(wanted)]
     families = {family: title for family, (_, title) in FAMILIES.items()}
-    write_rules(session, rules, lambda style: rules_lines(rules, families, style))
+    write_facts(session, "rules", rules, lambda style: rules_lines(rules, families, style))
     return 0
