@@ -1,7 +1,7 @@
 """What vdiskkit reads, keeps in memory and imports, held against its budgets. Exact and repeatable, but for times.
 
-    python -m benchmarks.budgets               # the whole table: six images, the largest of 1 TiB
-    python -m benchmarks.budgets --quick       # two images that are made in a few seconds
+    python -m benchmarks.budgets               # the whole table: five images, the largest of 1 TiB, VHDX and chains
+    python -m benchmarks.budgets --quick       # two images that are made in a few seconds, VHDX and chains of one
 
 Exits 1 when a budget is exceeded.
 """
@@ -9,8 +9,6 @@ Exits 1 when a budget is exceeded.
 from __future__ import annotations
 
 import argparse
-import io
-import os
 import subprocess
 import sys
 import time
@@ -18,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import vdiskkit
+from benchmarks.counting import CountingFile, counted_opens
 from benchmarks.make_image import ensure_image, facts_of
+from benchmarks.make_versions import VERSIONS, ensure_versions, ranges_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +31,8 @@ INSPECT_BYTES = 1536 * KIB
 INSPECT_CALLS = 200
 READINESS_BYTES = 4096 * KIB
 READINESS_CALLS = 500
+VERSION_BYTES = 64 * KIB
+VERSION_CALLS = 24
 GROWTH_PERCENT = 10
 BAT_SLACK_KIB = 4
 """The headers in front of the BAT are read in a page that may reach into it."""
@@ -47,43 +49,6 @@ print(process.returncode, usage.ru_maxrss)
 """
 FULL = ("main", "disk-10g", "disk-1t", "hive-30m", "hive-200m")
 QUICK = ("quick", "quick-large")
-
-
-class CountingFile(io.RawIOBase):
-    """A disk file that keeps a list of what is read from it, as (offset, length)."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._file = path.open("rb", buffering=0)
-        self.reads: list[tuple[int, int]] = []
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always true."""
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move the position; this is no read."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._file.tell()
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # narrower than Buffer
-        """Read and remember."""
-        start = self._file.tell()
-        got = self._file.readinto(buffer)
-        self.reads.append((start, got))
-        return got
-
-    def close(self) -> None:
-        """Close the disk file too."""
-        self._file.close()
-        super().close()
 
 
 class Reads(NamedTuple):
@@ -122,14 +87,26 @@ def count_reads(image: Path, work: Callable[[vdiskkit.VDisk], object]) -> Reads:
     with file, vdiskkit.open_vdisk(cast("BinaryIO", file)) as disk:
         work(disk)
     facts = facts_of(image)
-    bat, bitmap = [facts["bat_range"]], facts["bitmap_ranges"]
+    return _sorted_reads([(file.reads, [facts["bat_range"]], facts["bitmap_ranges"])])
+
+
+def count_chain_reads(disk: Path, work: Callable[[vdiskkit.VDisk], object]) -> Reads:
+    """Open a disk with its parents by its path, do the work, and sort the reads of all files."""
+    with counted_opens() as files, vdiskkit.open_vdisk(disk) as opened:
+        work(opened)
+    ranges = ranges_of(disk)
+    return _sorted_reads([(file.reads, [ranges[file.path.name].bat], ranges[file.path.name].bitmap) for file in files])
+
+
+def _sorted_reads(files: Iterable[tuple[list[tuple[int, int]], list[list[int]], list[list[int]]]]) -> Reads:
     counts = {"other": [0, 0], "bat": [0, 0], "bitmap": [0, 0]}
-    for start, length in file.reads:
-        in_bat, in_bitmap = _overlap(start, length, bat), _overlap(start, length, bitmap)
-        rest = length - in_bat - in_bitmap
-        for name, part in (("bat", in_bat), ("bitmap", in_bitmap), ("other", rest)):
-            counts[name][0] += part
-        counts["other" if rest else "bat" if in_bat else "bitmap"][1] += 1
+    for reads, bat, bitmap in files:
+        for start, length in reads:
+            in_bat, in_bitmap = _overlap(start, length, bat), _overlap(start, length, bitmap)
+            rest = length - in_bat - in_bitmap
+            for name, part in (("bat", in_bat), ("bitmap", in_bitmap), ("other", rest)):
+                counts[name][0] += part
+            counts["other" if rest else "bat" if in_bat else "bitmap"][1] += 1
     return Reads(*counts["other"], *counts["bat"], *counts["bitmap"])
 
 
@@ -164,6 +141,39 @@ def check_reads(ledger: Ledger, names: tuple[str, ...]) -> None:
     for field, what in (("other_bytes", "bytes"), ("other_calls", "calls")):
         least, most = (pick(getattr(reads, field) for reads in inspections) for pick in (min, max))
         ledger.check(f"growth over all images in {what}", 100 * (most - least) / least, GROWTH_PERCENT, "%")
+
+
+def check_containers(ledger: Ledger, source: str) -> None:
+    """The same disk as a VHDX, and as the oldest file of chains of ten versions."""
+    print("\nread from a VHDX, and from all files of a chain\n")
+    answers: list[object] = []
+
+    def inspect(disk: vdiskkit.VDisk) -> None:
+        facts = disk.inspect()
+        answers.append((facts.windows, facts.licensing))
+
+    alone = {"vhd": count_reads(ensure_image(source), inspect)}
+    for kind in ("vhdx-fixed", "vhdx"):
+        disk = ensure_versions(source, kind)
+        alone[kind] = reads = count_chain_reads(disk, inspect)
+        name, table = f"{source} as {kind}", ranges_of(disk)[disk.name].bat[1]
+        ledger.check(f"{name}: inspect", reads.other_bytes / KIB, INSPECT_BYTES / KIB, "KiB")
+        ledger.check(f"{name}: inspect", reads.other_calls, INSPECT_CALLS, "calls")
+        ledger.check(f"{name}: of a BAT of {table / KIB:.0f} KiB", reads.bat_bytes / KIB, table / KIB, "KiB")
+        ledger.check(f"{name}: for the BAT", reads.bat_calls, 1, "calls")
+    for kind in ("vhd", "vhdx"):
+        disk = ensure_versions(source, f"{kind}-versions")
+        reads, ranges = count_chain_reads(disk, inspect), ranges_of(disk)
+        name, tables = f"{source} as {kind} with {VERSIONS} versions", sum(item.bat[1] for item in ranges.values())
+        print(f"      {name}: inspect reads {reads.other_bytes / KIB:,.0f} KiB in {reads.other_calls} calls")
+        more_bytes, more_calls = (
+            (getattr(reads, field) - getattr(alone[kind], field)) / VERSIONS for field in ("other_bytes", "other_calls")
+        )
+        ledger.check(f"{name}: for each version", more_bytes / KIB, VERSION_BYTES / KIB, "KiB")
+        ledger.check(f"{name}: for each version", more_calls, VERSION_CALLS, "calls")
+        slack = BAT_SLACK_KIB * len(ranges)
+        ledger.check(f"{name}: of BATs of {tables // KIB} KiB", reads.bat_bytes / KIB, tables / KIB + slack, "KiB")
+    ledger.state(f"{source}: the same answers from all of them", good=all(answer == answers[0] for answer in answers))
 
 
 def check_memory(ledger: Ledger, image: Path) -> None:
@@ -232,6 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = QUICK if quick else FULL
     ledger = Ledger()
     check_reads(ledger, names)
+    check_containers(ledger, names[0])
     image = ensure_image(names[0])
     check_memory(ledger, image)
     check_imports(ledger, image)
