@@ -4,8 +4,8 @@ from vdiskkit.patch.registry.changes import ChangeKind, HiveChange, Touched, Val
 from vdiskkit.patch.registry.check import HiveProblem, check_hive, check_touched
 from vdiskkit.patch.registry.editor import HiveEditor
 from vdiskkit.patch.registry.encode import encode
-from vdiskkit.patch.registry.logs import LogFormat, LogState, read_log, read_log_sequences
 from vdiskkit.patch.registry.regfile import RegAction, RegEdit, apply_edits, parse_reg
+from vdiskkit.registry.logs import LogFormat, LogState, read_log, read_log_sequences
 
 __all__ = [
     "ChangeKind",
