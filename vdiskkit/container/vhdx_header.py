@@ -188,6 +188,8 @@ def find_metadata(source: ByteSource) -> RegionEntry:
         SourceError: The operating system could not read.
     """
     for offset in REGION_TABLE_OFFSETS:
+        if offset + _GLANCE > source.size:
+            break
         where = source.location.at("byte", offset)
         try:
             entries = parse_region_entries(source.read_at(offset, _GLANCE), where)
