@@ -6,6 +6,9 @@
     sector 1   state: writing, armed or committed; at commit the size and time of each file; CRC-32 of the sector
     sector 2…  body: JSON about the change, the files, then records and watches in binary
 
+Version 2 says that a sector is written several times, or in a phase that version 1 does not have. Whoever knows only
+version 1 would take the first content of such a sector for a foreign one, or the second for the old one.
+
 The body is flushed before the state says "armed", and nothing of the disk is touched before that. So a body that does
 not fit its CRC means an untouched disk, unless the state sector says otherwise. The state sector is the only part that
 is written again; it is one sector, which a disk writes whole or not at all.
@@ -19,11 +22,13 @@ import json
 import struct
 from enum import IntEnum
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
 from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
+from vdiskkit.journal.versions import first_versions, last_versions, repeated_bytes, versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +61,8 @@ BODY_LIMIT = 256 * 1024 * 1024
 
 _MAGIC = b"VDKJRNL\x01"
 _STATE_MAGIC = b"VDKSTATE"
-_VERSION = 1
+_PHASES = {1: 5, 2: 15}
+"""How many phases each version of the format has; see :class:`vdiskkit.patch.staging.Phase`."""
 _MAX_FILES = 4
 _MAX_SIZE = 1 << 62
 _DIGEST = 16
@@ -83,9 +89,10 @@ class Record(NamedTuple):
         file: Index of the file.
         phase: When it is written.
         offset: First byte, a multiple of 512.
-        before: The bytes before; shorter than the run where the file grows.
-        length: Bytes of the run after the change; shorter than ``before`` where the file shrinks.
-        after: Digest of each sector after the change.
+        before: The bytes before; shorter than the run where the file grows. Where an earlier record has written, what
+            that one left.
+        length: Bytes of the run afterwards; shorter than ``before`` where the file shrinks.
+        after: Digest of each sector afterwards.
     """
 
     file: int
@@ -136,7 +143,7 @@ class Journal(NamedTuple):
         state: How far it is.
         about: What the change is, for people and for recovery (JSON).
         files: The files it concerns.
-        records: The sectors it writes, in the order of writing.
+        records: The sectors it writes; those of each file in the order of writing.
         watches: What must not have changed before it can be taken back.
         stamps: Size and time of each file at commit, empty before that.
         cause: Which later change, rolled back, gave the stamps their present times; see :func:`cause_of`.
@@ -174,7 +181,8 @@ def build_body(journal: Journal) -> tuple[bytes, bytes]:
     parts += [_WATCH.pack(watch.file, 0, watch.offset, watch.length, watch.digest) for watch in journal.watches]
     body = b"".join(parts)
     header = bytearray(SECTOR)
-    _HEADER.pack_into(header, 0, _MAGIC, _VERSION, 0, crc32(body), journal.id.bytes, len(body), 0)
+    plain = all(record.phase < _PHASES[1] for record in journal.records) and not repeated_bytes(journal.records)
+    _HEADER.pack_into(header, 0, _MAGIC, 1 if plain else 2, 0, crc32(body), journal.id.bytes, len(body), 0)
     struct.pack_into("<I", header, SECTOR - 4, crc32(header[:-4]))
     return bytes(header), body
 
@@ -213,9 +221,9 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
             raise _damaged("its header does not fit", location)
         return None
     _, version, _, body_crc, raw_id, body_length, _ = _HEADER.unpack_from(header)
-    if version != _VERSION:
+    if version not in _PHASES:
         raise UnsupportedFeatureError(
-            f"the journal has version {version}, this program knows version {_VERSION}",
+            f"the journal has version {version}, this program knows version {max(_PHASES)}",
             location=location,
             hint="use the version of vdiskkit that made the change",
         )
@@ -225,7 +233,7 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
             raise _damaged("its body does not fit its checksum", location)
         return None
     try:
-        about, files, records, watches = _parse_body(body)
+        about, files, records, watches = _parse_body(body, _PHASES[version])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error) as exc:
         raise _damaged(f"its contents make no sense ({exc})", location) from exc
     if state is JournalState.COMMITTED and len(stamps) != len(files):
@@ -249,7 +257,7 @@ def _parse_state(data: bytes) -> tuple[JournalState | None, tuple[Stamp, ...], i
 
 
 def _parse_body(
-    body: bytes,
+    body: bytes, phases: int
 ) -> tuple[dict[str, Any], tuple[JournalFile, ...], tuple[Record, ...], tuple[Watch, ...]]:
     about_length, file_count, record_count, watch_count = _COUNTS.unpack_from(body)
     at = _COUNTS.size + about_length
@@ -266,10 +274,10 @@ def _parse_body(
         digests = -(-length // SECTOR) * _DIGEST
         if file >= file_count or offset % SECTOR:
             raise ValueError("a record lies nowhere")
-        # Where a file grows there is nothing before, where it shrinks nothing afterwards.
-        for part, size in ((before_length, files[file].old_size), (length, files[file].new_size)):
-            if part and offset + part > size:
-                raise ValueError("a record reaches outside its file")
+        if phase >= phases:
+            raise ValueError("a record has no phase")
+        if offset + max(before_length, length) > max(files[file].old_size, files[file].new_size):
+            raise ValueError("a record reaches outside its file")
         if at + before_length + digests > len(body):
             raise ValueError("a record reaches outside")
         before = body[at : at + before_length]
@@ -286,7 +294,26 @@ def _parse_body(
         watches.append(Watch(file, offset, length, value))
     if at != len(body):
         raise ValueError("something follows the last watch")
+    _check_versions(files, records)
     return about["about"], files, tuple(records), tuple(watches)
+
+
+def _check_versions(files: Sequence[JournalFile], records: Sequence[Record]) -> None:
+    """Raise unless the records lead from the old lengths to the new ones, each from where the one before it led."""
+    # What a later record of a sector finds is in the body, so no more than that can be repeated.
+    if repeated_bytes(records) > BODY_LIMIT:
+        raise ValueError("records overlap")
+    # Where a file grows there is nothing before, where it shrinks nothing afterwards.
+    for record in first_versions(records):
+        if record.before and record.offset + len(record.before) > files[record.file].old_size:
+            raise ValueError("a record begins outside its file")
+    for record in last_versions(records):
+        if record.length and record.offset + record.length > files[record.file].new_size:
+            raise ValueError("a record ends outside its file")
+    for same in versions(records).values():
+        for earlier, later in pairwise(same):
+            if earlier.length != len(later.before) or earlier.after != sector_digests(later.before):
+                raise ValueError("a record does not begin where the one before it ended")
 
 
 def _damaged(why: str, location: Location) -> CorruptStructureError:

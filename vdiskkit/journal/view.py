@@ -6,6 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from vdiskkit.io.source import check_range
+from vdiskkit.journal.versions import first_versions
 
 if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
@@ -28,7 +29,9 @@ class OldStateView:
         self._source = source
         self._size = journal.files[file].old_size
         self._records = sorted(
-            (record.offset, record.before) for record in journal.records if record.file == file and record.before
+            (record.offset, record.before)
+            for record in first_versions([record for record in journal.records if record.file == file])
+            if record.before
         )
         self._offsets = [offset for offset, _ in self._records]
 

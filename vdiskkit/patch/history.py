@@ -18,6 +18,7 @@ from vdiskkit.journal import (
     undo_paths,
 )
 from vdiskkit.journal.format import SECTOR, Stamp
+from vdiskkit.journal.versions import versions
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem, close_quietly
 from vdiskkit.patch.kept import (
@@ -34,7 +35,7 @@ from vdiskkit.patch.staging import FileChange, Phase
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from uuid import UUID
 
     from vdiskkit.patch.files import FileSystem, OpenFile
@@ -266,21 +267,49 @@ def _reversed_edits(
                 hint="nothing was touched; restore a copy if the state before the change is wanted",
             )
     check_all_new(journal, files, paths)
+    several = versions(journal.records)
     edits = []
     for number, (entry, file, path) in enumerate(zip(journal.files, files, paths, strict=True)):
+        # The sectors behind the old end go with the length.
+        behind = -(-entry.old_size // SECTOR) * SECTOR
         changes = []
+        left = _Left(file, {offset for of_file, offset in several if of_file == number})
         for record in reversed(journal.records):
-            if record.file == number and record.offset < entry.old_size:
-                now = file.read_at(record.offset, record.length)
-                changes.append(FileChange(record.offset, now, record.before, Phase(record.phase)))
-        # A run of sectors that reaches over the old end has been seen to; what is behind it goes with the length.
-        behind = max(
-            [-(-entry.old_size // SECTOR) * SECTOR, *(change.offset + len(change.before) for change in changes)]
-        )
+            if record.file == number and record.offset < behind:
+                now = left.read(record.offset, min(record.length, behind - record.offset))
+                before = record.before[: behind - record.offset]
+                changes.append(FileChange(record.offset, now, before, Phase(record.phase)))
+                left.write(record.offset, before)
         changes += _tail(behind, entry.new_size, file)
         watched = [(watch.offset, watch.length) for watch in journal.watches if watch.file == number]
         edits.append(FileEdit(path, changes, entry.new_size, entry.old_size, watched))
     return edits
+
+
+class _Left:
+    """What a file holds while its records are taken back one by one, the last first.
+
+    Args:
+        file: The file as the change left it.
+        several: Where the sectors begin that the change wrote several times.
+    """
+
+    def __init__(self, file: OpenFile, several: Collection[int]) -> None:
+        self._file = file
+        self._several = several
+        self._sectors: dict[int, bytes] = {}
+
+    def read(self, offset: int, length: int) -> bytes:
+        data = self._file.read_at(offset, length)
+        if self._several:
+            places = range(offset, offset + length, SECTOR)
+            data = b"".join(self._sectors.get(at, data[at - offset : at - offset + SECTOR]) for at in places)
+        return data
+
+    def write(self, offset: int, data: bytes) -> None:
+        for at in range(offset, offset + len(data), SECTOR):
+            if at in self._several:
+                self._sectors[at] = data[at - offset : at - offset + SECTOR]
 
 
 def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:

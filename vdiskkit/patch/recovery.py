@@ -1,9 +1,9 @@
 """Taking a change back: after a failure, after a crash, or because somebody wants the old state again.
 
 Absolute bytes are written, never increments, so repeating an interrupted recovery gives the same result. Before
-anything is written, every sector of the journal must hold its old or its new content, every watched range must be
-unchanged, and the length must be one that the change passes through. Otherwise the disk was used since, and writing
-old file system structures back would wreck it: then nothing is touched.
+anything is written, every sector of the journal must hold its old or its new content, or one that it has in between;
+every watched range must be unchanged, and the length must be one that the change passes through. Otherwise the disk was
+used since, and writing old file system structures back would wreck it: then nothing is touched.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import ChangedSinceError, VerifyFailedError
 from vdiskkit.journal import digest
 from vdiskkit.journal.format import SECTOR
+from vdiskkit.journal.versions import first_versions, last_versions, versions
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vdiskkit.journal import Journal, Record, Watch
     from vdiskkit.patch.files import OpenFile
@@ -47,7 +48,7 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
             file.flush()
             file.resize(entry.old_size)
         file.flush()
-    for record in journal.records:
+    for record in first_versions(journal.records):
         if files[record.file].read_at(record.offset, len(record.before)) != record.before:
             raise VerifyFailedError(
                 "what was read back is not the old state", location=_at(paths, record.file, record.offset)
@@ -94,8 +95,9 @@ def check_old_or_new(journal: Journal, files: Sequence[OpenFile], paths: Sequenc
                 hint=_HINT,
             )
         _check_growth(journal, number, file, paths)
-    for record in journal.records:
-        _check_record(record, files[record.file], paths)
+    several = versions(journal.records)
+    for record in first_versions(journal.records):
+        _check_record(record, files[record.file], paths, several)
     for watch in journal.watches:
         _check_watch(watch, files[watch.file], paths)
 
@@ -114,7 +116,7 @@ def check_all_new(journal: Journal, files: Sequence[OpenFile], paths: Sequence[s
                 hint=_HINT,
             )
         _check_growth(journal, number, file, paths)
-    for record in journal.records:
+    for record in last_versions(journal.records):
         data = files[record.file].read_at(record.offset, record.length)
         for index, wanted in enumerate(record.after):
             if digest(data[index * SECTOR : (index + 1) * SECTOR]) != wanted:
@@ -131,19 +133,34 @@ def digest_of(file: OpenFile, offset: int, length: int) -> bytes:
     return digest(b"".join(digest(file.read_at(at, min(_CHUNK, offset + length - at))) for at in pieces))
 
 
-def _check_record(record: Record, file: OpenFile, paths: Sequence[str]) -> None:
+def _check_record(
+    record: Record, file: OpenFile, paths: Sequence[str], several: Mapping[tuple[int, int], Sequence[Record]]
+) -> None:
+    """Check each sector of a record, which is the first that writes it; ``several`` has those that follow."""
     length = max(len(record.before), record.length)
     data = file.read_at(record.offset, length)
     for index, at in enumerate(range(0, length, SECTOR)):
         before, present = record.before[at : at + SECTOR], data[at : at + SECTOR]
         if _is_old(present, before):
             continue
-        # Where the file shrinks, old bytes stand behind the new ones until it is cut, and zeros while it grows again.
         new_length = min(max(record.length - at, 0), SECTOR)
-        new, rest = present[:new_length], present[new_length:]
-        is_new = not new_length or (len(new) == new_length and digest(new) == record.after[index])
-        if not is_new or (any(rest) and not _is_old(rest, before[new_length:])):
+        if _is_new(present, new_length, record.after[index : index + 1], before):
+            continue
+        # The disk wrote what it was given in any order, so any content that the change gave it may be there.
+        later = several.get((record.file, record.offset + at), ())
+        if not any(_is_new(present, version.length, version.after, version.before) for version in later):
             raise _changed(paths, record.file, record.offset + at)
+
+
+def _is_new(present: bytes, new_length: int, new: Sequence[bytes], before: bytes) -> bool:
+    """Whether a sector begins with the new bytes, whose digest is in ``new``, and nothing foreign follows.
+
+    Where the file shrinks, old bytes stand behind the new ones until it is cut, and zeros while it grows again.
+    """
+    if new_length and (len(present) < new_length or digest(present[:new_length]) != new[0]):
+        return False
+    rest = present[new_length:]
+    return not any(rest) or _is_old(rest, before[new_length:])
 
 
 def _is_old(present: bytes, old: bytes) -> bool:

@@ -35,6 +35,7 @@ from vdiskkit.journal import (
     sector_digests,
 )
 from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
+from vdiskkit.journal.versions import first_versions, uncovered
 from vdiskkit.location import Location
 from vdiskkit.patch.files import close_quietly
 from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback, tidy
@@ -181,19 +182,11 @@ class Transaction:
             if size != edit.old_size or file.size() != edit.old_size:
                 raise self._stale(edit.path, f"its length is {size}, it was {edit.old_size}")
             entries.append(JournalFile(os.path.basename(edit.path), edit.old_size, edit.new_size, time))
-            for change in edit.changes:
-                if file.read_at(change.offset, len(change.before)) != change.before:
-                    raise self._stale(edit.path, f"the bytes at {change.offset:#x} are other ones")
-                records.append(
-                    Record(
-                        number,
-                        change.phase.value,
-                        change.offset,
-                        change.before,
-                        len(change.after),
-                        sector_digests(change.after),
-                    )
-                )
+            written = [_record(number, change) for change in edit.changes]
+            for record in first_versions(written):
+                if file.read_at(record.offset, len(record.before)) != record.before:
+                    raise self._stale(edit.path, f"the bytes at {record.offset:#x} are other ones")
+            records += written
             watches += [Watch(number, at, length, digest_of(file, at, length)) for at, length in edit.watched]
             growth += max(edit.new_size - edit.old_size, 0)
         journal = Journal(
@@ -342,6 +335,11 @@ class Transaction:
         )
 
 
+def _record(file: int, change: FileChange) -> Record:
+    after = sector_digests(change.after)
+    return Record(file, change.phase.value, change.offset, change.before, len(change.after), after)
+
+
 def _write_phase(edit: FileEdit, file: OpenFile, phase: Phase) -> None:
     changes = [change for change in edit.changes if change.phase is phase]
     for change in changes:
@@ -353,9 +351,12 @@ def _write_phase(edit: FileEdit, file: OpenFile, phase: Phase) -> None:
 def _compare(edit: FileEdit, file: OpenFile) -> None:
     if file.size() != edit.new_size:
         raise VerifyFailedError("the file has not the planned length", location=Location(edit.path))
-    for change in edit.changes:
-        if file.read_at(change.offset, len(change.after)) != change.after:
-            where = Location(edit.path).at("byte", change.offset)
+    # Of a sector that was written several times, the last counts.
+    changes = edit.changes[::-1]
+    for number, start, end in uncovered([(change.offset, change.offset + len(change.after)) for change in changes]):
+        wanted = changes[number].after[start - changes[number].offset : end - changes[number].offset]
+        if file.read_at(start, len(wanted)) != wanted:
+            where = Location(edit.path).at("byte", start)
             raise VerifyFailedError("what was read back is not what was written", location=where)
 
 

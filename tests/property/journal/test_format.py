@@ -37,6 +37,25 @@ JSON = st.recursive(
 SIZES = st.integers(0, 6000)
 
 
+def next_record(draw: st.DrawFn, number: int, file: JournalFile, held: dict[int, bytes]) -> Record:
+    """A record that begins where those before it ended; ``held`` is what they left, by offset."""
+    old, new = file.old_size, file.new_size
+    offset = draw(st.integers(0, max(old, new))) // SECTOR * SECTOR
+    end = offset + draw(st.integers(0, 1500))
+    filled = bytes([draw(st.integers(0, 255))])
+    before = after = b""
+    for at in range(offset, end, SECTOR):
+        found = held.get(at)
+        if found is None:
+            found = filled * max(min(end - at, old - at, SECTOR), 0)
+        if len(before) < at - offset and found:
+            break
+        held[at] = bytes([draw(st.integers(0, 255))]) * max(min(end - at, new - at, SECTOR), 0)
+        before += found
+        after += held[at]
+    return Record(number, draw(st.integers(0, 14)), offset, before, len(after), sector_digests(after))
+
+
 @st.composite
 def journals(draw: st.DrawFn) -> Journal:
     files = tuple(
@@ -44,17 +63,13 @@ def journals(draw: st.DrawFn) -> Journal:
         for _ in range(draw(st.integers(1, 3)))
     )
     records, watches = [], []
+    held: list[dict[int, bytes]] = [{} for _ in files]
     for _ in range(draw(st.integers(0, 4))):
         number = draw(st.integers(0, len(files) - 1))
-        old, new = files[number].old_size, files[number].new_size
-        offset = draw(st.integers(0, max(old, new))) // SECTOR * SECTOR
-        length = draw(st.integers(0, 1500))
-        before = bytes([draw(st.integers(0, 255))]) * max(min(length, old - offset), 0)
-        after = bytes([draw(st.integers(0, 255))]) * max(min(length, new - offset), 0)
-        phase = draw(st.integers(0, 4))
-        records.append(Record(number, phase, offset, before, len(after), sector_digests(after)))
-        at = draw(st.integers(0, old))
-        watches.append(Watch(number, at, draw(st.integers(0, old - at)), digest(before)))
+        records.append(next_record(draw, number, files[number], held[number]))
+        at = draw(st.integers(0, files[number].old_size))
+        length = draw(st.integers(0, files[number].old_size - at))
+        watches.append(Watch(number, at, length, digest(records[-1].before)))
     state = draw(st.sampled_from([JournalState.ARMED, JournalState.COMMITTED]))
     stamps = tuple(Stamp(draw(st.integers(0, 2**62)), draw(st.integers(-(2**62), 2**62))) for _ in files)
     about = draw(st.dictionaries(st.text(max_size=6), JSON, max_size=3))
@@ -166,9 +181,9 @@ def test_an_armed_journal_that_is_damaged_is_told() -> None:
 
 def test_a_journal_of_a_newer_version_is_told() -> None:
     whole = bytearray(stored(example()))
-    struct.pack_into("<H", whole, 8, 2)
+    struct.pack_into("<H", whole, 8, 3)
     struct.pack_into("<I", whole, SECTOR - 4, crc32(whole[: SECTOR - 4]))
-    with pytest.raises(UnsupportedFeatureError, match="version 2"):
+    with pytest.raises(UnsupportedFeatureError, match="version 3"):
         parse_journal(bytes(whole), WHERE)
 
 
