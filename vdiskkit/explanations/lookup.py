@@ -37,6 +37,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,10}")
 # PowerShell widens a negative number to 64 bits before it prints it as hexadecimal.
 _HEXADECIMAL = re.compile(r"(?:0x)?(?:f{8})?([0-9a-f]{8})")
 _WORD = 1 << 32
+_MISREAD = str.maketrans("oli", "011")
 
 
 def keys_of(text: str) -> tuple[str, ...]:
@@ -72,14 +73,36 @@ def split_kind(text: str) -> tuple[Kind | None, str]:
 
 
 def near(text: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the known codes that look most like what was typed."""
-    from difflib import get_close_matches
-
+    """Return the known codes that look most like what was typed: few edits apart, and alike at their beginning."""
     by_key = {code.lower(): code for code in known}
-    found: list[str] = []
-    for key in keys_of(text):
-        found += [by_key[match] for match in get_close_matches(key, by_key, n=count, cutoff=0.75)]
+    keys = keys_of(text)
+    found = [by_key[key] for key in keys_of(keys[0].translate(_MISREAD)) if key in by_key]
+    for key in keys:
+        ranked = sorted((_edits(key, one), -_same_beginning(key, one), one) for one in by_key if _may_match(key, one))
+        found += [by_key[one] for edits, _, one in ranked if edits <= _most_edits(key)]
     return list(dict.fromkeys(found))[:count]
+
+
+def _most_edits(key: str) -> int:
+    return min(len(key) // 5, 3)
+
+
+def _may_match(first: str, second: str) -> bool:
+    return abs(len(first) - len(second)) <= _most_edits(first)
+
+
+def _same_beginning(first: str, second: str) -> int:
+    return next((at for at, (one, other) in enumerate(zip(first, second, strict=False)) if one != other), len(second))
+
+
+def _edits(first: str, second: str) -> int:
+    """The least number of characters to insert, remove or replace (Levenshtein distance)."""
+    row = list(range(len(second) + 1))
+    for number, one in enumerate(first, 1):
+        diagonal, row[0] = row[0], number
+        for at, other in enumerate(second, 1):
+            diagonal, row[at] = row[at], min(row[at] + 1, row[at - 1] + 1, diagonal + (one != other))
+    return row[-1]
 
 
 def _plain(text: str) -> str:

@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"-[0-9]+")
 def _no_options(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Let negative numbers pass, which are codes; everything else with a dash is a mistyped option."""
     for word in value:
-        if word.startswith("-") and not _NUMBER.fullmatch(word):
+        if len(word) > 1 and word.startswith("-") and not _NUMBER.fullmatch(word):
             raise click.NoSuchOption(word, ctx=ctx)
     return value
 
