@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from vdiskkit._version import __version__
 
 if TYPE_CHECKING:
+    from vdiskkit.chain.facts import ChainFacts
+    from vdiskkit.chain.read import read_chain
     from vdiskkit.errors import (
         ChainError,
         ChangedSinceError,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.rules.catalogue import all_rules
+    from vdiskkit.rules.chain_check import check_chain
     from vdiskkit.rules.facts import Finding, Report, RuleResult, Severity, Verdict
     from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
     from vdiskkit.rules.profile import Profile
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
     from vdiskkit.vdisk import VDisk, inspect_path, open_vdisk
 
 _HOMES = {
+    "ChainFacts": "vdiskkit.chain.facts",
     "CreateKey": "vdiskkit.patch.operations",
     "DeleteFile": "vdiskkit.patch.operations",
     "DeleteKey": "vdiskkit.patch.operations",
@@ -106,6 +110,7 @@ _HOMES = {
     "Verdict": "vdiskkit.rules.facts",
     "all_rules": "vdiskkit.rules.catalogue",
     "apply": "vdiskkit.patch.api",
+    "check_chain": "vdiskkit.rules.chain_check",
     "explain": "vdiskkit.explanations.catalogue",
     "find_change": "vdiskkit.patch.past",
     "history": "vdiskkit.patch.past",
@@ -118,6 +123,7 @@ _HOMES = {
     "plan": "vdiskkit.patch.api",
     "plan_fixes": "vdiskkit.patch.fix_plan",
     "plan_kms_prep": "vdiskkit.patch.api",
+    "read_chain": "vdiskkit.chain.read",
     "read_pvp": "vdiskkit.pvp",
     "recover": "vdiskkit.patch.past",
     "rule": "vdiskkit.rules.model",
@@ -159,6 +165,7 @@ _ERRORS = (
 
 __all__ = [
     "ChainError",
+    "ChainFacts",
     "ChangedSinceError",
     "ChecksumError",
     "CorruptStructureError",
@@ -218,6 +225,7 @@ __all__ = [
     "__version__",
     "all_rules",
     "apply",
+    "check_chain",
     "explain",
     "find_change",
     "history",
@@ -230,6 +238,7 @@ __all__ = [
     "plan",
     "plan_fixes",
     "plan_kms_prep",
+    "read_chain",
     "read_pvp",
     "recover",
     "rule",

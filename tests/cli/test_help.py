@@ -45,7 +45,7 @@ NAMES = [" ".join(path) for path, _ in COMMANDS]
 
 def test_every_command_is_there() -> None:
     assert NAMES == [
-        "inspect", "validate", "license", "pvp show", "pvp set",
+        "inspect", "validate", "chain show", "chain check", "license", "pvp show", "pvp set",
         "reg get", "reg ls", "reg export", "reg set", "reg delete", "reg import",
         "ls", "cat", "stat", "kms-prep", "rm", "apply", "undo", "recover", "journal ls", "journal show",
         "rules", "rule", "explain", "profile show", "profile check", "profile init", "schema",

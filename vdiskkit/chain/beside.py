@@ -68,6 +68,8 @@ def other_files(pair: PairFacts, in_chain: set[str]) -> tuple[OtherFile, ...]:
                 relation=relation,
                 parent_file=item.parent_file,
                 parent_by=item.parent_by,
+                has_pvp=item.has_pvp,
+                has_lock=item.has_lock,
                 manifest=entry,
                 note=_note(item, relation, entry, pair),
             )

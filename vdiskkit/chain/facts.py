@@ -233,6 +233,8 @@ class OtherFile(Facts):
         relation: What it has to do with the chain.
         parent_file: The file it was made from, None when that is not known.
         parent_by: ``id`` or ``name``: how that is known.
+        has_pvp: Whether its side-car is there.
+        has_lock: Whether its lock file is there.
         manifest: What the export manifest says about it, None when it does not name it.
         note: What it means, one sentence.
     """
@@ -245,6 +247,8 @@ class OtherFile(Facts):
     relation: Relation
     parent_file: str | None
     parent_by: str | None
+    has_pvp: bool
+    has_lock: bool
     manifest: ManifestVersionFacts | None
     note: str
 

@@ -71,7 +71,8 @@ class _Reading:
         self._known = {
             item.path: Identity(item.unique_id, item.link.unique_id if item.link is not None else None)
             for item in walk.files
-            if item.unique_id is not None
+            # Of a damaged file without a link it is not known whether it has a parent.
+            if item.unique_id is not None and (item.disk is not None or item.link is not None)
         }
         self._pair = read_pair(path, read_identity=self._identity)
 

@@ -14,6 +14,7 @@ __all__ = ["root"]
 _COMMANDS = {
     "inspect": ("vdiskkit.cli.commands.inspect", "Everything known about a vDisk at a glance."),
     "validate": ("vdiskkit.cli.commands.validate", "Judge whether vDisks are fit to be copied."),
+    "chain": ("vdiskkit.cli.commands.chain", "Show or judge the versions of a vDisk and their parents."),
     "license": ("vdiskkit.cli.commands.license", "Licensing facts only: Windows and Office."),
     "pvp": ("vdiskkit.cli.commands.pvp", "Show or change the properties file (.pvp) of a vDisk."),
     "reg": ("vdiskkit.cli.commands.reg", "Read or change the registry of a disk; read a hive file."),

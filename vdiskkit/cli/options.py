@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PathType",
     "at_option",
+    "chain_options",
     "common_options",
     "disk_options",
     "json_options",
@@ -75,6 +76,13 @@ def output_option(function: _F) -> _F:
 def disk_options(function: _F) -> _F:
     """How a disk is opened: format, volume, parents, version."""
     for option in reversed(_DISK):
+        function = option(function)
+    return function
+
+
+def chain_options(function: _F) -> _F:
+    """How the files of a chain are found: format, version, parents."""
+    for option in reversed(_CHAIN):
         function = option(function)
     return function
 
@@ -206,22 +214,23 @@ parent_dir_option = click.option(
 )
 """``--parent-dir``: where the parents of a differencing disk may lie."""
 
-_DISK = (
-    click.option(
-        "--format",
-        type=click.Choice(["vhd", "vhdx", "raw"]),
-        expose_value=False,
-        callback=_store_disk,
-        help="What the file is. Without it the content decides; raw is never guessed.",
-    ),
-    volume_option,
-    at_option,
-    parent_dir_option,
-    click.option(
-        "--follow-parent-paths",
-        is_flag=True,
-        expose_value=False,
-        callback=_store_disk,
-        help="Also try the local paths that a differencing disk names.",
-    ),
+format_option = click.option(
+    "--format",
+    type=click.Choice(["vhd", "vhdx", "raw"]),
+    expose_value=False,
+    callback=_store_disk,
+    help="What the file is. Without it the content decides; raw is never guessed.",
 )
+"""``--format``: what the file is."""
+
+follow_option = click.option(
+    "--follow-parent-paths",
+    is_flag=True,
+    expose_value=False,
+    callback=_store_disk,
+    help="Also try the local paths that a differencing disk names.",
+)
+"""``--follow-parent-paths``: whether paths stored in files are trusted."""
+
+_DISK = (format_option, volume_option, at_option, parent_dir_option, follow_option)
+_CHAIN = (format_option, at_option, parent_dir_option, follow_option)

@@ -13,10 +13,11 @@ from vdiskkit.location import Location
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vdiskkit.chain.facts import ChainFacts
     from vdiskkit.cli.session import Session
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["disk_list", "open_disk", "version_file"]
+__all__ = ["disk_list", "open_disk", "read_target_chain", "version_file"]
 
 _LIST_LIMIT = 64 * 1024 * 1024
 
@@ -36,6 +37,25 @@ def open_disk(session: Session, target: str) -> VDisk:
         volume=disk.get("volume"),
         parent_dirs=tuple(disk.get("parent_dir") or ()),
         follow_parent_paths=bool(disk.get("follow_parent_paths")),
+    )
+
+
+def read_target_chain(session: Session, target: str, *, check: bool = False) -> ChainFacts:
+    """Read the chain of a disk as the options say.
+
+    Raises:
+        VDiskError: The disk itself cannot be opened.
+    """
+    from vdiskkit.chain import read_chain
+
+    session.silence_readers()
+    disk = session.disk
+    return read_chain(
+        host_path(version_file(target, disk.get("at"))).shown,
+        format=disk.get("format"),
+        parent_dirs=tuple(disk.get("parent_dir") or ()),
+        follow_parent_paths=bool(disk.get("follow_parent_paths")),
+        check=check,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.errors import as_error, tell_error
@@ -15,11 +15,26 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.fixing import Fixing
     from vdiskkit.cli.session import Session
+    from vdiskkit.inspection.facts import Inspection
     from vdiskkit.report.style import Style
+    from vdiskkit.rules.facts import Report
     from vdiskkit.rules.model import Rule
-    from vdiskkit.rules.validate import Examined
 
-__all__ = ["Validation"]
+__all__ = ["Judged", "Validation"]
+
+
+class Judged(Protocol):
+    """What was found on one disk."""
+
+    @property
+    def report(self) -> Report:
+        """What the rules say."""
+        ...
+
+    @property
+    def inspection(self) -> Inspection | None:
+        """The facts that were judged, for forms that show them; None when they are others."""
+        ...
 
 
 class Validation:
@@ -54,7 +69,7 @@ class Validation:
         self._exit_zero = exit_zero
         self._fixing = fixing
 
-    def over(self, targets: Sequence[str], judge: Callable[[str], Examined], *, jobs: int) -> int:
+    def over(self, targets: Sequence[str], judge: Callable[[str], Judged], *, jobs: int) -> int:
         """Judge each disk; one that cannot be examined does not stop the others.
 
         Returns:
@@ -80,7 +95,7 @@ class Validation:
                 file.close(keep=keep)
         return code
 
-    def _outcomes(self, targets: Sequence[str], judge: Callable[[str], Examined], jobs: int) -> Iterator[DiskOutcome]:
+    def _outcomes(self, targets: Sequence[str], judge: Callable[[str], Judged], jobs: int) -> Iterator[DiskOutcome]:
         if jobs == 1 or len(targets) < 2:
             for target in targets:
                 yield self._told(target, _attempt(judge, target))
@@ -92,7 +107,7 @@ class Validation:
             for target, found in zip(targets, pool.map(lambda target: _attempt(judge, target), targets), strict=True):
                 yield self._told(target, found)
 
-    def _told(self, target: str, found: Examined | Exception) -> DiskOutcome:
+    def _told(self, target: str, found: Judged | Exception) -> DiskOutcome:
         if not isinstance(found, Exception):
             return DiskOutcome(target, found.report, None, found.inspection)
         error = as_error(found, self._session)
@@ -135,7 +150,7 @@ class Validation:
         return "\n".join(texts)
 
 
-def _attempt(judge: Callable[[str], Examined], target: str) -> Examined | Exception:
+def _attempt(judge: Callable[[str], Judged], target: str) -> Judged | Exception:
     try:
         return judge(target)
     except Exception as exc:  # noqa: BLE001 - one disk must not take the others down

@@ -58,6 +58,8 @@ def _rows(chain: ChainFacts) -> Iterator[Row]:
             yield Row(" x  hint", chain.break_at.hint)
     yield from _others(chain)
     for notice in chain.notices:
+        if notice.code == "pair.newer_version":  # said above
+            continue
         yield Row("notice", f"{notice.code}: {notice.message}", "warning")
 
 
@@ -221,6 +223,10 @@ def _other(item: OtherFile) -> str:
         parts.append(size_text(item.size))
     if item.modified is not None:
         parts.append(f"written {moment(item.modified)}")
+    if not item.has_pvp:
+        parts.append("without .pvp")
+    if item.has_lock:
+        parts.append("locked")
     state = ""
     if item.manifest is not None and item.manifest.access is not None:
         state = f" ({item.manifest.access.name})"

@@ -60,7 +60,7 @@ def render(rows: Iterable[Row], style: Style) -> list[str]:
         first = parts[0]
         if symbol:
             first = style.paint(symbol, row.mark) + first[len(symbol) :]
-        lines.append((indent + style.bold(row.label) + start[len(label) :] + first).rstrip())
+        lines.append((indent + style.bold(row.label) + start[len(label) :] + first).rstrip(" "))
         gap = f"{indent}{row.rail}".ljust(_COLUMN - len(_CONTINUED)) + _CONTINUED
         lines += [gap + part for part in parts[1:]]
     return lines
@@ -102,6 +102,6 @@ def _wrap(text: str, start: int, width: int | None) -> list[str]:
         # A word is broken only when it would not fit on a line of its own, or when the line would stay rather empty.
         if at < 0 or (at < left // 2 and len(rest[at + 1 :].partition(" ")[0]) > room):
             at = left
-        parts.append(rest[:at].rstrip())
+        parts.append(rest[:at].rstrip(" "))
         rest, left = rest[at:].lstrip(" "), room
     return [*parts, rest] if rest else parts

@@ -40,7 +40,7 @@ FAMILIES = {
 }
 """Family of the code to its module and what it is about."""
 
-_MODULES = (*dict.fromkeys(module for module, _ in FAMILIES.values()), "kms_host")
+_MODULES = (*dict.fromkeys(module for module, _ in FAMILIES.values()), "kms_host", "chain_files")
 _ORDER = {family: number for number, family in enumerate(FAMILIES)}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vdiskkit.pair.facts import ManifestFacts, PairFacts
     from vdiskkit.rules.model import Context, Outcome
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "folder_gap", "judge_maintenance", "judge_manifest", "the_manifest"]
 
 _CHAIN_DOC = "docs.citrix.com, Citrix Provisioning 7.15: vDisk versions; import and export of vDisks"
 _VERSIONED = "vDisks with versions, PVS 6 and later"
@@ -22,7 +22,8 @@ _MAINTENANCE = {1: "Maintenance", 2: "Maintenance, highest version", 5: "Merge, 
 _TEST = {6: "Merge, test", 7: "Test"}
 
 
-def _folder_gap(context: Context) -> Unknown | None:
+def folder_gap(context: Context) -> Unknown | None:
+    """Return why nothing is known about the folder, None when it could be listed."""
     if context.pair is None:
         return gaps.no_pair(context)
     return gaps.unreadable(context, "pair.folder_unreadable")
@@ -42,7 +43,7 @@ def _folder_gap(context: Context) -> Unknown | None:
 )
 def parents(context: Context) -> Iterator[Outcome]:
     """Judge the parents of all versions."""
-    gap = _folder_gap(context)
+    gap = folder_gap(context)
     if gap is not None:
         yield gap
         return
@@ -87,7 +88,7 @@ def parent_time(context: Context) -> Iterator[Outcome]:
 )
 def side_cars(context: Context) -> Iterator[Outcome]:
     """Judge the side-cars of the other files."""
-    gap = _folder_gap(context)
+    gap = folder_gap(context)
     pair = context.pair
     if gap is not None or pair is None:
         yield gap or gaps.no_pair(context)
@@ -112,7 +113,7 @@ def side_cars(context: Context) -> Iterator[Outcome]:
 )
 def unique(context: Context) -> Iterator[Outcome]:
     """Judge version numbers."""
-    gap = _folder_gap(context)
+    gap = folder_gap(context)
     if gap is not None:
         yield gap
         return
@@ -132,7 +133,7 @@ def unique(context: Context) -> Iterator[Outcome]:
 )
 def newest(context: Context) -> Iterator[Outcome]:
     """Judge whether this is the newest version."""
-    gap = _folder_gap(context)
+    gap = folder_gap(context)
     pair = context.pair
     if gap is not None or pair is None:
         yield gap or gaps.no_pair(context)
@@ -160,15 +161,18 @@ def newest(context: Context) -> Iterator[Outcome]:
 )
 def maintenance(context: Context) -> Iterator[Outcome]:
     """Judge the access of the newest version."""
-    found = yield from _manifest(context)
+    found = yield from the_manifest(context)
     if found is None:
         return
-    manifest, _ = found
+    yield from judge_maintenance(found[0], context.at(f"file:{found[0].file_name}"))
+
+
+def judge_maintenance(manifest: ManifestFacts, where: str) -> Iterator[Outcome]:
+    """Judge the access of the manifest's highest version; ``where`` is the manifest."""
     top = next((item for item in manifest.versions if item.version == manifest.highest_version), None)
     if top is None or top.access is None:
         yield Unknown("the manifest does not say the access of its highest version")
         return
-    where = context.at(f"file:{manifest.file_name}")
     named = f"version {top.version}: access {top.access.value} ({top.access.name})"
     if top.access.value in _MAINTENANCE:
         yield Problem("the newest version is in maintenance", where, named)
@@ -193,18 +197,22 @@ def maintenance(context: Context) -> Iterator[Outcome]:
 )
 def manifest_fits(context: Context) -> Iterator[Outcome]:
     """Compare the manifest with the folder."""
-    found = yield from _manifest(context)
+    found = yield from the_manifest(context)
     if found is None:
         return
     manifest, pair = found
-    where = context.at(f"file:{manifest.file_name}")
+    yield from judge_manifest(manifest, pair.newest_version, context.at(f"file:{manifest.file_name}"))
+
+
+def judge_manifest(manifest: ManifestFacts, newest_version: int | None, where: str) -> Iterator[Outcome]:
+    """Compare the manifest with the folder, whose highest version is given; ``where`` is the manifest."""
     for problem in manifest.problems:
         yield Problem("the manifest cannot be read whole", where, problem)
     if manifest.highest_version_matches is False:
         yield Problem(
             "the manifest's highest version is not the folder's",
             where,
-            f"manifest {manifest.highest_version}, folder {pair.newest_version}",
+            f"manifest {manifest.highest_version}, folder {newest_version}",
         )
     for version in manifest.versions:
         named = f"version {version.version}, {version.disk_file_name}"
@@ -216,8 +224,9 @@ def manifest_fits(context: Context) -> Iterator[Outcome]:
             yield Problem("a file has another time than the manifest says", where, named, Severity.WARNING)
 
 
-def _manifest(context: Context) -> Generator[Outcome, None, tuple[ManifestFacts, PairFacts] | None]:
-    gap = _folder_gap(context) or gaps.unreadable(context, "pair.manifest_unreadable")
+def the_manifest(context: Context) -> Generator[Outcome, None, tuple[ManifestFacts, PairFacts] | None]:
+    """Return manifest and folder; None after yielding why there is nothing to judge."""
+    gap = folder_gap(context) or gaps.unreadable(context, "pair.manifest_unreadable")
     pair = context.pair
     if gap is not None or pair is None:
         yield gap or gaps.no_pair(context)

@@ -12,17 +12,36 @@ from vdiskkit.rules.facts import Counts, Finding, ProfileFacts, Report, RuleResu
 from vdiskkit.rules.model import Context, NotApplicable, Passed, Problem, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from vdiskkit.chain.facts import ChainFacts
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.rules.model import Outcome, Rule
     from vdiskkit.rules.profile import Profile
 
-__all__ = ["evaluate"]
+__all__ = ["Judging", "evaluate", "judge_by"]
 
 _FINDINGS_OF_A_RULE = 50
 """More findings of one rule than a person reads are counted, not listed."""
+
+
+class Judging(NamedTuple):
+    """What is judged, and by what.
+
+    Attributes:
+        target: The disk, as it was named.
+        file_name: Name of its file, by which waivers know it; None without one.
+        profile: Which rules count.
+        now: The time that waivers are judged by, aware.
+        chosen_by: Why this profile is used, for the report.
+    """
+
+    target: str
+    file_name: str | None
+    profile: Profile
+    now: datetime
+    chosen_by: str
 
 
 class _Judged(NamedTuple):
@@ -37,6 +56,7 @@ def evaluate(
     *,
     now: datetime,
     asked: Asked | None = None,
+    chain: ChainFacts | None = None,
     rules: Sequence[Rule] | None = None,
     chosen_by: str = "asked for",
     chosen: bool = True,
@@ -48,6 +68,7 @@ def evaluate(
         profile: Which rules count, and what is expected.
         now: The time that waivers are judged by, aware.
         asked: What was read because the profile asks for it; without it those expectations are not determinable.
+        chain: The chain with every structure of its files; without it rules about these do not apply.
         rules: The rules to choose from; None for all that are installed.
         chosen_by: Why this profile is used, for the report.
         chosen: Whether the user chose it; a default profile warns about what an explicit one takes as meant.
@@ -55,8 +76,21 @@ def evaluate(
     Raises:
         UsageError: A rule of another package failed.
     """
-    context = Context(inspection, profile, asked=asked or Asked({}, {}), now=now, chosen=chosen)
-    judged = [_judge(rule, context) for rule in (all_rules() if rules is None else rules)]
+    context = Context(inspection, profile, asked=asked or Asked({}, {}), now=now, chosen=chosen, chain=chain)
+    judging = Judging(inspection.target, file_name(context), profile, now, chosen_by)
+    return judge_by(lambda rule: _outcomes(rule, context), judging, all_rules() if rules is None else rules)
+
+
+def judge_by(outcomes_of: Callable[[Rule], Iterable[Outcome]], judging: Judging, rules: Iterable[Rule]) -> Report:
+    """Make a report of what each rule finds.
+
+    Args:
+        outcomes_of: What a rule finds; asked only about rules that the profile chooses.
+        judging: What is judged, and by what.
+        rules: The rules to choose from.
+    """
+    profile = judging.profile
+    judged = [_judge(rule, outcomes_of, judging) for rule in rules]
     findings = tuple(
         sorted((item for one in judged for item in one.findings), key=lambda item: -item.severity.rank)
     )  # stable: within a severity by family and code
@@ -65,8 +99,8 @@ def evaluate(
     counts = _counts(findings, waived, results)
     failed = any(finding.severity.reaches(profile.fail_on) for finding in findings)
     return Report(
-        target=inspection.target,
-        profile=ProfileFacts(name=profile.name, source=profile.source, chosen_by=chosen_by),
+        target=judging.target,
+        profile=ProfileFacts(name=profile.name, source=profile.source, chosen_by=judging.chosen_by),
         findings=findings,
         waived=waived,
         results=results,
@@ -78,15 +112,15 @@ def evaluate(
     )
 
 
-def _judge(rule: Rule, context: Context) -> _Judged:
-    profile = context.profile
+def _judge(rule: Rule, outcomes_of: Callable[[Rule], Iterable[Outcome]], judging: Judging) -> _Judged:
+    profile = judging.profile
     if not profile.selects(rule.code):
         return _Judged(_result(rule, Verdict.SKIPPED, "left out by the profile or an option"), [], [])
     problems: list[Problem] = []
     unknown: list[str] = []
     skipped: list[str] = []
     evidence: list[str] = []
-    for outcome in _outcomes(rule, context):
+    for outcome in outcomes_of(rule):
         if isinstance(outcome, Problem):
             problems.append(outcome)
         elif isinstance(outcome, Unknown):
@@ -103,12 +137,12 @@ def _judge(rule: Rule, context: Context) -> _Judged:
                 code=rule.code,
                 severity=Severity.ERROR,
                 message=f"not determinable: {unknown[0]}",
-                location=context.inspection.target or None,
+                location=judging.target or None,
                 evidence=None,
                 fix="make it readable, or leave --strict-unknown out",
             )
         )
-    findings, waived = _waive(rule, found, context)
+    findings, waived = _waive(rule, found, judging)
     reason = next(iter(unknown or skipped), None) if verdict in (Verdict.UNKNOWN, Verdict.SKIPPED) else None
     return _Judged(_result(rule, verdict, reason, tuple(evidence), len(found)), findings, waived)
 
@@ -143,10 +177,10 @@ def _finding(rule: Rule, problem: Problem, profile: Profile) -> Finding:
     )
 
 
-def _waive(rule: Rule, found: list[Finding], context: Context) -> tuple[list[Finding], list[WaivedFinding]]:
-    today, name = context.now.date(), file_name(context)
-    for waiver in context.profile.waivers:
-        if waiver.rule == rule.code and waiver.expires >= today and waiver.is_for(name):
+def _waive(rule: Rule, found: list[Finding], judging: Judging) -> tuple[list[Finding], list[WaivedFinding]]:
+    today = judging.now.date()
+    for waiver in judging.profile.waivers:
+        if waiver.rule == rule.code and waiver.expires >= today and waiver.is_for(judging.file_name):
             accepted = [
                 WaivedFinding(finding=finding, reason=waiver.reason, expires=waiver.expires.isoformat())
                 for finding in found

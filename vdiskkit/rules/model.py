@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from vdiskkit.chain.facts import ChainFacts
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.inspection.readiness_facts import ReadinessFacts
     from vdiskkit.licensing.facts import LicensingFacts
@@ -81,18 +82,27 @@ class Context:
         asked: What was read because the profile asks for it.
         now: The time of the validation.
         chosen: Whether the profile was asked for by the user, not taken by default.
+        chain: The chain with every structure of its files; None unless that was asked for.
     """
 
-    __slots__ = ("asked", "chosen", "inspection", "now", "profile")
+    __slots__ = ("asked", "chain", "chosen", "inspection", "now", "profile")
 
     def __init__(
-        self, inspection: Inspection, profile: Profile, *, asked: Asked, now: datetime, chosen: bool = True
+        self,
+        inspection: Inspection,
+        profile: Profile,
+        *,
+        asked: Asked,
+        now: datetime,
+        chosen: bool = True,
+        chain: ChainFacts | None = None,
     ) -> None:
         self.inspection = inspection
         self.profile = profile
         self.asked = asked
         self.now = now
         self.chosen = chosen
+        self.chain = chain
 
     @property
     def expect(self) -> Expectations:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from vdiskkit.chain.facts import ChainFacts
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.rules.facts import Report, Severity
     from vdiskkit.rules.model import Rule
@@ -57,7 +58,8 @@ def validate(
         fail_on: Severity from which on the disk is not fit; None for the profile's.
         strict_unknown: Whether what is not determinable is an error; None for the profile's.
         rules: Rules of your own, made with :func:`vdiskkit.rule`.
-        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, every copy of every structure of
+            the disk's file and of its parents.
         now: The time that waivers are judged by; None for the present.
         chosen_by: Why this profile is used, for the report.
 
@@ -121,11 +123,27 @@ def examine(
         used,
         now=now or datetime.now(UTC),
         asked=read_asked(disk, used),
+        chain=_chain(disk) if deep else None,
         rules=available,
         chosen_by=why,
         chosen=chosen,
     )
     return Examined(inspection, report, used)
+
+
+def _chain(disk: VDisk) -> ChainFacts | None:
+    """The chain with every structure of its files; None for a raw image or a disk that is no file."""
+    if disk.path is None or disk.container.format == "raw":
+        return None
+    from vdiskkit.chain import read_chain
+
+    return read_chain(
+        disk.path,
+        format=disk.container.format,
+        parent_dirs=disk.parent_dirs,
+        follow_parent_paths=disk.follow_parent_paths,
+        check=True,
+    )
 
 
 def validate_path(path: str | os.PathLike[str], profile: Profile | str | None = None) -> Report:

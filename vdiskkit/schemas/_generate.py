@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec.json
 
+from vdiskkit.chain.facts import ChainFacts
 from vdiskkit.explanations.facts import Explanation
 from vdiskkit.inspection.facts import Inspection
 from vdiskkit.ntfs.facts import FileFacts
@@ -26,6 +27,7 @@ from vdiskkit.schemas._plan import CHANGE_RESULT, PLAN, PLAN_DEFINITIONS
 __all__ = ["RESULTS", "build", "main"]
 
 RESULTS: dict[str, type | dict[str, Any] | None] = {
+    "chain": ChainFacts,
     "error": None,
     "explain": Explanation,
     "inspect": Inspection,

@@ -241,6 +241,32 @@ def not_newest(folder: Path) -> Path:
     return folder / "disk.vhd"
 
 
+def larger_than_its_parent(folder: Path) -> Path:
+    newest = versions(folder, manifested=False)
+    base = folder / "disk.vhd"
+    smaller = (len(healthy_raw()) - 512).to_bytes(8, "big")
+    base.write_bytes(set_footer(base.read_bytes(), 48, smaller))
+    text = manifest([(0, base), (1, newest)])
+    (folder / "disk.xml").write_text(text, encoding="utf-8")
+    return newest
+
+
+def without_its_version(folder: Path) -> Path:
+    """The manifest does not name the base, which is there."""
+    newest = versions(folder)
+    text = (folder / "disk.xml").read_text(encoding="utf-8")
+    first, last = text.index("  <version>"), text.rindex("  <version>")
+    rest = (text[:first] + text[last:]).replace("<startingVersion>0", "<startingVersion>1")
+    (folder / "disk.xml").write_text(rest, encoding="utf-8")
+    return newest
+
+
+def parent_locked(folder: Path) -> Path:
+    newest = versions(folder)
+    (folder / "disk.lok").write_bytes(b"")
+    return newest
+
+
 def misfit_manifest(folder: Path) -> Path:
     newest = versions(folder)
     text = (folder / "disk.xml").read_text(encoding="utf-8")
@@ -414,6 +440,9 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "twice": twice,
     "not-newest": not_newest,
     "misfit-manifest": misfit_manifest,
+    "larger-than-its-parent": larger_than_its_parent,
+    "without-its-version": without_its_version,
+    "parent-locked": parent_locked,
     "gpt-damaged": gpt_damaged,
     "past-end": past_end,
     "two-windows": two_windows,

@@ -44,7 +44,10 @@ TABLE = {
     "CHN104": Row("twice", "stream", verdict="warn"),
     "CHN105": Row("not-newest", "stream", verdict="warn"),
     "CHN106": Row("maintenance", "no-manifest", "versions"),
-    "CHN107": Row("misfit-manifest", "no-manifest", "versions"),
+    "CHN107": Row("misfit-manifest", "no-manifest", "versions", also=also("CHN110")),
+    "CHN109": Row("larger-than-its-parent", "raw", "versions", verdict="warn"),
+    "CHN110": Row("without-its-version", "no-manifest", "versions", verdict="warn"),
+    "CHN111": Row("parent-locked", "stream", "versions", verdict="warn"),
     "PRT101": Row("gpt-damaged", "blank", verdict="warn"),
     "PRT102": Row("past-end", "blank"),
     "PRT103": Row("two-windows", "blank", verdict="warn"),
@@ -112,6 +115,10 @@ TABLE = {
 }
 
 
+NEVER_FAILS = ("VHD107", "VHX104", "VHX105", "CHN108")
+"""What they find keeps a disk from being opened, or is read only on request; see ``test_chain_check.py``."""
+
+
 def result(judge: Judge, name: str, code: str) -> RuleResult:
     case, _, profile = name.partition("@")
     report = judge(case, profile or "kms-standard")
@@ -119,7 +126,7 @@ def result(judge: Judge, name: str, code: str) -> RuleResult:
 
 
 def test_no_rule_is_without_its_three_disks() -> None:
-    assert list(TABLE) == [rule.code for rule in built_in_rules()]
+    assert list(TABLE) == [rule.code for rule in built_in_rules() if rule.code not in NEVER_FAILS]
 
 
 @pytest.mark.parametrize("code", TABLE)
