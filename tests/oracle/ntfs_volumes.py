@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -143,5 +142,5 @@ def use(path: Path, folder: str, count: int = 30) -> dict[str, str]:
 def spare(path: Path) -> Path:
     """A copy to try something on."""
     copy = path.with_name(f"copy-{path.stem}.raw")
-    shutil.copyfile(path, copy)
+    subprocess.run(["cp", "--sparse=always", str(path), str(copy)], check=True)
     return copy

@@ -175,10 +175,10 @@ class _Check:
             self.add("mft.bitmap", "a record in use is free in the bitmap of $MFT", self.store.where(number))
         elif used and not record.in_use and number not in _RESERVED:
             self.add("mft.bitmap", "a free record is used in the bitmap of $MFT", self.store.where(number))
-        if record.in_use and not record.base.number:
-            self.file(number)
-        elif record.in_use:
+        if record.in_use and (record.base.number or record.base.sequence):  # $MFT itself is record 0
             self._extension(number)
+        elif record.in_use:
+            self.file(number)
 
     def freed_record(self, number: int) -> None:
         """A record that must be free."""
