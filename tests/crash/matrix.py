@@ -228,8 +228,18 @@ def check_recovery(files: Files, change: Change, choose: random.Random, *, neste
     return where
 
 
-def check_power_cuts(change: Change, choose: random.Random, *, samples: int = 8, nested: int = 0) -> int:
-    """Cut the power before every call, with every choice of what had arrived by then; return how many states."""
+def check_power_cuts(
+    change: Change, choose: random.Random, *, samples: int = 8, nested: int = 0, nested_every: int = 1
+) -> int:
+    """Cut the power before every call, with every choice of what had arrived by then; return how many states.
+
+    Args:
+        change: The change.
+        choose: Source of random choices.
+        samples: How many choices are looked at where there are too many.
+        nested: As for :func:`check_recovery`.
+        nested_every: After how many calls recovery is interrupted as well.
+    """
     done = change.done()
     assert side(done, change) == "after"
     change.check(done, "after")
@@ -240,7 +250,7 @@ def check_power_cuts(change: Change, choose: random.Random, *, samples: int = 8,
         with pytest.raises(PowerCut):
             change.run(system)
         for left in system.power_cuts(choose, samples=samples):
-            sides.add(check_recovery(left, change, choose, nested=nested))
+            sides.add(check_recovery(left, change, choose, nested=0 if number % nested_every else nested))
             states += 1
     assert sides == {"before", "after"}
     return states

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from tests.crash.matrix import (
     change_of,
     check_failures,
     check_power_cuts,
+    check_readers,
     check_recovery,
     check_refusal,
     chooser,
@@ -40,24 +42,29 @@ from vdiskkit.errors import (
     VerifyFailedError,
 )
 from vdiskkit.io import BytesSource
-from vdiskkit.journal import Journal, journal_path, parse_journal
+from vdiskkit.journal import Journal, digest, journal_path, parse_journal
+from vdiskkit.journal.versions import versions
 from vdiskkit.location import Location
 from vdiskkit.patch.history import recover, undo
 from vdiskkit.patch.staging import Phase, StagedFile
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from vdiskkit.patch.files import OpenFile
 
 Write = tuple[int, bytes, Phase]
 WATCHED = (2048, 512)
+EVERY = 1 if os.environ.get("VDISKKIT_LONG_TESTS") else 9
+"""After how many calls of a long change its recovery is interrupted too."""
 
 
-def staged(content: bytes, writes: list[Write], grow: int = 0) -> StagedFile:
+def staged(content: bytes, writes: list[Write], grow: int = 0, interims: Sequence[Write] = ()) -> StagedFile:
     file = StagedFile(BytesSource(content))
     file.extend(len(content) + grow)
+    for offset, data, phase in interims:
+        file.write_interim(offset, data, phase)
     for offset, data, phase in writes:
         file.write_at(offset, data, phase)
     return file
@@ -75,6 +82,31 @@ def pair(*, keep: bool = True) -> Change:
     return change_of({DISK: disk, SIDE_CAR: side_car}, keep=keep, watched={DISK: (WATCHED,)})
 
 
+def reopened() -> Change:
+    """Sectors are written several times, as the headers and the tables of a VHDX are; the disk ends in mid-sector."""
+    interims = []
+    for seed, (slot, phase) in enumerate(
+        [(0, Phase.OPEN_FIRST), (1, Phase.OPEN_SECOND), (0, Phase.LOGGED_FIRST), (1, Phase.LOGGED_SECOND)]
+    ):
+        interims.append((slot * 1024, noise(1024, 20 + seed), phase))
+    interims += [
+        (2048, noise(512, 30), Phase.REPLAY),  # replayed only
+        (2560, noise(1024, 31), Phase.REPLAY),  # and a part of it is changed afterwards
+        (5632, noise(1536, 32), Phase.REPLAY),  # over the old end
+        (6144, noise(1024, 33), Phase.LOG),
+    ]
+    writes = [
+        (0, noise(1024, 40), Phase.CLOSE_FIRST),
+        (1024, noise(1000, 41), Phase.CLOSE_SECOND),
+        (2600, b"claim", Phase.CLAIM),
+        (6048, noise(700, 42), Phase.LINK),
+        (7248, noise(100, 43), Phase.DATA),
+    ]
+    disk = staged(noise(6244, 1), writes, grow=1500, interims=interims)
+    side_car = staged(noise(700, 5), [(690, b"y", Phase.LINK)], interims=[(512, noise(188, 6), Phase.DATA)])
+    return change_of({DISK: disk, SIDE_CAR: side_car}, watched={DISK: ((4608, 512),)})
+
+
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
     files = {}
@@ -82,13 +114,17 @@ def changes(draw: st.DrawFn) -> Change:
         old = noise(draw(st.integers(0, 2600)), number)
         grow = draw(st.sampled_from([0, 0, 1, 500, 512, 1700]))
         size = len(old) + grow
-        writes = []
+        writes, interims = [], []
+        for seed in range(draw(st.sampled_from([0, 0, 1, 4]))):
+            offset = draw(st.integers(0, size // 512)) * 512
+            length = min(draw(st.sampled_from([512, 1536])), size - offset)
+            interims.append((offset, noise(length, 200 + seed), draw(st.sampled_from(Phase))))
         for seed in range(draw(st.integers(0, 4))):
             offset = draw(st.integers(0, size))
             length = min(draw(st.sampled_from([1, 100, 512, 1500])), size - offset)
             data = draw(st.sampled_from([bytes(length), noise(length, 100 + seed)]))
             writes.append((offset, data, draw(st.sampled_from(Phase))))
-        files[path] = staged(old, writes, grow)
+        files[path] = staged(old, writes, grow, interims)
     change = change_of(files, keep=draw(st.booleans()))
     assume(change.before != change.after)
     return change
@@ -101,6 +137,44 @@ def test_power_cuts_of_a_change_and_of_its_recovery(keep: bool) -> None:
 
 def test_power_cuts_of_an_undo_and_of_its_recovery() -> None:
     assert check_power_cuts(undo_of(pair()), chooser(2), samples=6, nested=2) > 50
+
+
+def test_power_cuts_while_sectors_are_written_several_times() -> None:
+    change = reopened()
+    assert check_power_cuts(change, chooser(1), samples=6, nested=1, nested_every=EVERY) > 100
+    assert check_power_cuts(undo_of(change), chooser(2), samples=6, nested=1, nested_every=EVERY) > 100
+
+
+def test_any_version_of_any_sector_may_be_there() -> None:
+    """After flushes that failed, each sector may hold any content that the change has given it."""
+    change = reopened()
+    last = interrupted(change)[-1]
+    journal = pending(last)
+    assert journal is not None
+    repeated = versions(journal.records)
+    assert len({len(same) for same in repeated.values()}) > 1
+    known = {digest(data): data for data in sectors_of(change)}
+    for seed in range(60):
+        choose = chooser(seed)
+        disk = bytearray(last[DISK].content)
+        for (file, offset), same in repeated.items():
+            chosen = choose.randrange(len(same) + 1)
+            new = same[0].before if not chosen else known[same[chosen - 1].after[0]]
+            if file == 0:
+                disk[offset : offset + 512] = new.ljust(min(512, len(disk) - offset), b"\0")
+        files = changed(last, DISK, bytes(disk))
+        check_readers(files, change)
+        assert content(recovered(files), change.before) == change.before
+
+
+def sectors_of(change: Change) -> Iterator[bytes]:
+    """Every content that a sector has while a change is made."""
+    for call in change.calls():
+        system = SimulatedFileSystem(change.start, at(call.number))
+        with pytest.raises(PowerCut):
+            change.run(system)
+        for file in system.files().values():
+            yield from (file.content[start : start + 512] for start in range(0, len(file.content), 512))
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -125,7 +199,11 @@ def full() -> OSError:
 
 
 @pytest.mark.parametrize("make", [io_error, full, VanishedError])
-@pytest.mark.parametrize("build", [pair, lambda: undo_of(pair())], ids=["change", "undo"])
+@pytest.mark.parametrize(
+    "build",
+    [pair, lambda: undo_of(pair()), reopened, lambda: undo_of(reopened())],
+    ids=["change", "undo", "versions", "undo of versions"],
+)
 def test_every_call_may_fail(build: Callable[[], Change], make: Callable[[], BaseException]) -> None:
     change = build()
     for call in change.calls():
@@ -231,17 +309,18 @@ def changed(files: Files, path: str, data: bytes, *, time: bool = True) -> Files
 
 def places(journal: Journal) -> list[tuple[str, int]]:
     """A byte of every sector that the change writes and of what it watches."""
-    found = []
+    found = [((DISK, SIDE_CAR)[watch.file], watch.offset + 100) for watch in journal.watches]
     for record in journal.records:
         end = record.offset + max(len(record.before), record.length)
         found += [((DISK, SIDE_CAR)[record.file], at + 3) for at in range(record.offset, end, 512)]
-    return [*found, (DISK, WATCHED[0] + 100)]
+    return found
 
 
-def test_recovery_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
-    change = pair()
-    states = interrupted(change)
-    assert len(states) > 10
+@pytest.mark.parametrize("build", [pair, reopened])
+def test_recovery_refuses_a_disk_that_was_used_since_and_touches_nothing(build: Callable[[], Change]) -> None:
+    change = build()
+    states = interrupted(change)[:: 1 if build is pair else 5]
+    assert len(states) > 4
     for files in states:
         journal = pending(files)
         assert isinstance(journal, Journal)
@@ -281,8 +360,9 @@ def test_recovery_of_an_undo_takes_a_file_that_is_growing_again() -> None:
         assert content(recovered(changed(files, DISK, longer)), change.after) == change.after
 
 
-def test_undo_refuses_a_disk_that_was_used_since_and_touches_nothing() -> None:
-    change = pair()
+@pytest.mark.parametrize("build", [pair, reopened])
+def test_undo_refuses_a_disk_that_was_used_since_and_touches_nothing(build: Callable[[], Change]) -> None:
+    change = build()
     files = change.done()
     journal = parse_journal(files[kept(files)[0]].content, Location("x"))
     assert journal is not None

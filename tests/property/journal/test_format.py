@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from hashlib import sha256
 from uuid import UUID
 from zlib import crc32
 
@@ -207,3 +208,70 @@ def test_journals_that_reach_outside_their_files_are_refused(
     journal = example()._replace(files=files, records=records, watches=watches)
     with pytest.raises(CorruptStructureError, match="make no sense"):
         parse_journal(stored(journal), WHERE)
+
+
+def test_a_journal_without_repeated_sectors_is_as_it_always_was() -> None:
+    """Whoever has an older version of the program can still take such a change back."""
+    files = (JournalFile("disk.vhd", 1300, 2600, 77), JournalFile("disk.pvp", 600, 600, 78))
+    records = (
+        Record(0, 0, 2048, b"", 512, sector_digests(b"f" * 512)),
+        Record(0, 1, 1024, b"o" * 276, 700, sector_digests(b"n" * 700)),
+        Record(0, 3, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
+        Record(1, 4, 0, b"c" * 512, 512, sector_digests(b"d" * 512)),
+    )
+    watches = (Watch(0, 512, 512, digest(b"w" * 512)),)
+    journal = Journal(UUID(int=9), JournalState.ARMED, {"summary": "t"}, files, records, watches, ())
+    data = b"".join(build_body(journal))
+    assert sha256(data).hexdigest() == "ddec556a771c5fd0aa5a251d58d5ce8edf7d71d1268cd11aefd6c848239c3012"
+    assert data[8:10] == b"\1\0"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (Record(0, 5, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),),
+        (
+            Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
+            Record(0, 2, 0, b"b" * 512, 512, sector_digests(b"c" * 512)),
+        ),
+    ],
+    ids=["a new phase", "a sector twice"],
+)
+def test_what_older_programs_would_misread_has_a_version_that_they_refuse(records: tuple[Record, ...]) -> None:
+    journal = example()._replace(records=records)
+    whole = bytearray(stored(journal))
+    assert whole[8:10] == b"\2\0"
+    assert parse_journal(bytes(whole), WHERE) == journal
+    assert OldStateView(BytesSource(bytes(1024)), journal).read_at(0, 512) == b"a" * 512
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (Record(0, 15, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),),
+        (
+            Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
+            Record(0, 2, 0, b"x" * 512, 512, sector_digests(b"c" * 512)),
+        ),
+        (
+            Record(0, 1, 0, b"a" * 1024, 1024, sector_digests(b"b" * 1024)),
+            Record(0, 2, 512, b"b" * 100, 512, sector_digests(b"c" * 512)),
+        ),
+        (
+            Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
+            Record(0, 2, 0, b"", 512, sector_digests(b"c" * 512)),
+        ),
+    ],
+    ids=["no such phase", "another content", "shorter", "from nothing"],
+)
+def test_versions_that_do_not_follow_each_other_are_refused(records: tuple[Record, ...]) -> None:
+    with pytest.raises(CorruptStructureError, match="make no sense"):
+        parse_journal(stored(example()._replace(records=records)), WHERE)
+
+
+def test_records_that_all_lie_on_each_other_are_refused_at_once() -> None:
+    """A thousand records of the same gigabyte, as no program writes them, would be looked at sector by sector."""
+    file = JournalFile("disk.vhd", 0, 1 << 30, 0)
+    records = tuple(Record(0, 1, 0, b"", 1 << 24, (bytes(16),) * (1 << 15)) for _ in range(40))
+    with pytest.raises(CorruptStructureError, match="overlap"):
+        parse_journal(stored(example()._replace(files=(file,), records=records)), WHERE)
