@@ -14,7 +14,7 @@ from hypothesis import Phase as Step
 
 from tests.build.vhd import KIB, MIB, SECTOR, ParentLink, build_vhd, noise
 from tests.oracle.tools import python_with, require
-from tests.property.patch.test_disk_writes import Case, Write, applied, cases, play
+from tests.property.patch.test_disk_writes import PHASES, Case, Write, applied, cases, play
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ def test_the_strict_checker_takes_every_phase(tmp_path_factory: pytest.TempPathF
     (folder / "p.vhd").write_bytes(case.parent)
     paths = [folder / "before.vhd"]
     paths[0].write_bytes(case.data)
-    for phase in Phase:
-        paths.append(folder / f"after-{phase}.vhd")
+    for phase in PHASES:
+        paths.append(folder / f"after-{phase.name}.vhd")
         paths[-1].write_bytes(applied(case, [change for change in changes if change.phase <= phase], size))
     results = strict(paths)
     known = set(results[0][0])
