@@ -150,7 +150,7 @@ def test_reg_get_gives_its_four_members_at_the_top(run: Callable[..., Outcome]) 
     assert document["source"]["key"] == CURRENT
     assert document["source"]["hive"] == r"Windows\System32\config\SOFTWARE"
     assert document["disks"][0]["result"] == {
-        name: document[name] for name in ("name", "type", "data", "problem", "source")
+        name: document[name] for name in ("name", "type", "data", "problem", "origin", "source")
     }
     asked = run("reg", "get", WIN10, r"HKLM\SYSTEM\CurrentControlSet\Services\BNDevice", "Start", "--json", "-q").json
     assert asked["source"]["key"] == r"HKLM\SYSTEM\ControlSet001\Services\BNDevice"

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.session import Session
     from vdiskkit.registry import Hive, RegistryKey
+    from vdiskkit.report.registry_facts import RegistrySource
 
-__all__ = ["DIRTY", "FoundKey", "find_key", "is_hive", "tell_odd"]
+__all__ = ["ONLY_IN_LOG", "STALE", "FoundKey", "find_key", "is_hive", "registry_source", "state_mark", "tell_odd"]
 
-DIRTY = "(hive dirty: may be older than its log)"
-"""Said wherever a value of a dirty hive is shown."""
+STALE = "(hive dirty: may be older than its log)"
+"""Said wherever a value is shown of a dirty hive whose logs could not be replayed."""
+
+ONLY_IN_LOG = "(only in a log of the hive)"
+"""Said of a value that the hive file alone does not hold, or not like this."""
 
 _DISK_ENDINGS = (".vhd", ".avhd", ".vhdx", ".avhdx", ".pvp")
 
@@ -38,7 +42,6 @@ class FoundKey(NamedTuple):
         root: What stands for the hive's root in ``.reg`` text.
         file: Where the hive lies: path inside the image, or the hive file.
         asked: The path that was asked for, when ``CurrentControlSet`` was resolved; else None.
-        dirty: Whether the hive is dirty.
     """
 
     key: RegistryKey
@@ -47,7 +50,6 @@ class FoundKey(NamedTuple):
     root: str
     file: str
     asked: str | None
-    dirty: bool
 
 
 @contextmanager
@@ -71,7 +73,6 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
                 root=r"HKEY_LOCAL_MACHINE\HIVE",
                 file=target,
                 asked=None,
-                dirty=hive.base_block.dirty,
             )
         return
     from vdiskkit.cli.targets import open_disk
@@ -89,16 +90,51 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
             root=_long_root(resolved._replace(key="").text),
             file=f"{windows.root}\\{HIVE_FILES[resolved.hive]}",
             asked=asked.text if asked.text != resolved.text else None,
-            dirty=hive.base_block.dirty,
         )
+
+
+def registry_source(found: FoundKey) -> RegistrySource:
+    """Return where a key was read, as facts."""
+    from vdiskkit.report.registry_facts import RegistrySource
+
+    hive = found.hive
+    return RegistrySource(
+        key=found.path,
+        asked=found.asked,
+        hive=found.file,
+        dirty=hive.dirty,
+        stale=hive.stale,
+        replayed_entries=hive.replayed.entries if hive.replayed is not None else 0,
+        last_written=found.key.last_written,
+        origin=found.key.origin,
+    )
 
 
 def tell_odd(session: Session, found: FoundKey) -> None:
     """Say on stderr what the result itself has no place for: a resolved control set, a dirty hive."""
     if found.asked is not None:
         note(session, "note", f"{displayable(found.asked)} is {displayable(found.path)}")
-    if found.dirty:
-        note(session, "warning", f"{displayable(found.file)} {DIRTY}")
+    hive = found.hive
+    if not hive.dirty:
+        return
+    kind = "warning" if hive.stale else "note"
+    note(session, kind, f"{displayable(found.file)} {state_mark(hive)}")
+    for notice in hive.replayed.notices if hive.replayed is not None and not hive.stale else ():
+        note(session, "warning", displayable(notice.message, limit=None))
+
+
+def state_mark(hive: Hive) -> str:
+    """What is to be said of a whole dirty hive, in brackets; empty for a clean one."""
+    if not hive.dirty:
+        return ""
+    replayed = hive.replayed
+    if replayed is None:
+        return STALE
+    return (
+        f"{STALE}: {displayable(replayed.reason, limit=None)}"
+        if replayed.stale
+        else f"(hive dirty: {replayed.summary})"
+    )
 
 
 def _find(hive: Hive, relative: str, shown: str, *, in_file: bool = False) -> RegistryKey:

@@ -43,6 +43,7 @@ class RegistryValueFacts(Facts):
         type: ``REG_DWORD``, ``REG_SZ`` and so on.
         data: Number, text, list of texts, or hex text for binary data.
         problem: What is wrong with type or data, None when nothing is.
+        origin: ``primary``, or ``log`` when only a replayed log of the hive says so.
     """
 
     key: str
@@ -50,6 +51,7 @@ class RegistryValueFacts(Facts):
     type: str
     data: int | str | tuple[str, ...]
     problem: str | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class SkipRearmFacts(Facts):
         type: Registry type, None when absent.
         data: Data, None when absent.
         problem: What is wrong with type or data, None when nothing is.
+        origin: ``primary``, or ``log`` when only a replayed log of the hive says so, or deletes it.
     """
 
     key: str
@@ -69,6 +72,7 @@ class SkipRearmFacts(Facts):
     type: str | None
     data: int | str | tuple[str, ...] | None
     problem: str | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class KmsValueFacts(Facts):
         app_id: Application id below which it is set, None at service level.
         sku_id: SKU (activation) id below which it is set.
         problem: What is wrong with type or data, None when nothing is.
+        origin: ``primary``, or ``log`` when only a replayed log of the hive says so.
     """
 
     scope: str
@@ -97,6 +102,7 @@ class KmsValueFacts(Facts):
     app_id: str | None
     sku_id: str | None
     problem: str | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +134,7 @@ class ProductKeyFacts(Facts):
         edition_type: Edition named in the blob.
         part_number: Part number named in the blob.
         blobs_agree: Whether DigitalProductId and DigitalProductId4 hold the same key; None when one is missing.
+        origin: ``primary``, or ``log`` when only a replayed log of the hive holds that blob; None without one.
     """
 
     channel: str | None
@@ -146,6 +153,7 @@ class ProductKeyFacts(Facts):
     edition_type: str | None
     part_number: str | None
     blobs_agree: bool | None
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +229,7 @@ class LicensingFacts(Facts):
         token_stores: Token stores of every Windows version and of Office that exist or should exist.
         unrelated_stores: Files of the same name that belong to another store (Store apps) and must stay.
         office: Installed Office products.
-        stale: True when the SOFTWARE hive is dirty: the values may be older than those in its logs.
+        stale: True when the SOFTWARE hive is dirty and its logs could not be replayed: the values may be old.
     """
 
     service_key: str

@@ -56,7 +56,9 @@ def read_licensing(
             "licensing.skip_rearm_unreadable",
             "SkipRearm cannot be read",
             partial(read_skip_rearm, software, service),
-            SkipRearmFacts(key=service_text, present=False, type=None, data=None, problem="it cannot be read"),
+            SkipRearmFacts(
+                key=service_text, present=False, type=None, data=None, problem="it cannot be read", origin="primary"
+            ),
         ),
         kms_host=kms_host,
         kms_settings=kms_settings,
@@ -77,5 +79,5 @@ def read_licensing(
         ),
         unrelated_stores=read_unrelated(image, log),
         office=office,
-        stale=software.base_block.dirty,
+        stale=software.stale,
     )

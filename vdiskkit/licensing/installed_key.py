@@ -78,6 +78,7 @@ def read_product_key(
         edition_type=blob.edition or None,
         part_number=blob.part_number or None,
         blobs_agree=len(keys) == 1 if len(present) > 1 else None,
+        origin=_origin(key, source),
     )
 
 
@@ -93,6 +94,7 @@ def read_backup_key(key: RegistryKey | None, path: str, *, show: bool) -> Regist
         type=value.type_name,
         data=shown_key(text, show=show) or "",
         problem=value.problem if isinstance(value.data, str) else f"the type is {value.type_name}, not REG_SZ",
+        origin=value.origin,
     )
 
 
@@ -106,6 +108,11 @@ def shown_key(text: str | None, *, show: bool) -> str | None:
 def _blob(key: RegistryKey | None, name: str) -> KeyBlob:
     value = key.value(name) if key is not None else None
     return read_key_blob(value.raw if value is not None else None)
+
+
+def _origin(key: RegistryKey | None, source: str | None) -> str | None:
+    value = key.value(source) if key is not None and source is not None else None
+    return value.origin if value is not None else None
 
 
 def _integrity(blobs: Iterable[KeyBlob]) -> str:

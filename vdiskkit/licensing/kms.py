@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vdiskkit.licensing.facts import KmsValueFacts, SkipRearmFacts
-from vdiskkit.licensing.registry_values import fact_data, type_problem
+from vdiskkit.licensing.registry_values import absent_origin, fact_data, type_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +57,12 @@ def read_skip_rearm(software: Hive, service: str) -> SkipRearmFacts:
     value = key.value("SkipRearm") if key is not None else None
     text = rf"HKLM\SOFTWARE\{service}"
     if value is None:
-        return SkipRearmFacts(key=text, present=False, type=None, data=None, problem=None)
+        origin = absent_origin(software, service, "SkipRearm")
+        return SkipRearmFacts(key=text, present=False, type=None, data=None, problem=None, origin=origin)
     problem, data = type_problem(value, "REG_DWORD"), fact_data(value)
     if problem is None and data not in (0, 1):
         problem = f"the value is {data}, but only 0 and 1 have a meaning"
-    return SkipRearmFacts(key=text, present=True, type=value.type_name, data=data, problem=problem)
+    return SkipRearmFacts(key=text, present=True, type=value.type_name, data=data, problem=problem, origin=value.origin)
 
 
 def read_kms_values(
@@ -120,6 +121,7 @@ def _values(
             app_id=app_id,
             sku_id=sku_id,
             problem=problem,
+            origin=value.origin,
         )
 
 

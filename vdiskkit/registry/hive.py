@@ -13,19 +13,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import CorruptStructureError, FormatError, KeyMissingError, ReadLimitError
-from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, parse_base_block
+from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, checksum, parse_base_block
 from vdiskkit.registry.cells import CellReader, report_error
 from vdiskkit.registry.key import RegistryKey
 from vdiskkit.registry.key_node import read_key_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.registry.facts import HiveFacts
+    from vdiskkit.registry.replay import Replayed
 
-__all__ = ["DEFAULT_LIMITS", "Hive", "HiveLimits"]
+    LogFiles = Callable[[], Sequence[tuple[str, ByteSource]]]
+
+__all__ = ["DEFAULT_LIMITS", "LOG_ENDINGS", "Hive", "HiveLimits"]
+
+LOG_ENDINGS = (".LOG1", ".LOG2", ".LOG")
+"""What the names of the transaction logs beside a hive add to its name, in the order in which they are tried."""
 
 
 class HiveLimits(NamedTuple):
@@ -53,12 +59,21 @@ _ERRORS_MAX = 10_000
 class Hive:
     """One hive.
 
-    A dirty hive is opened and read as it is; ask :attr:`base_block`.
+    The logs of a dirty hive are replayed in memory, so that it is read as Windows would see it. Where that cannot be
+    done, or no logs are given, it is read as it is: see :attr:`stale`.
 
     Args:
         source: The hive file.
         name: Short name, such as ``SOFTWARE``.
         limits: What the hive may ask of its reader.
+        logs: Returns name and content of the log files that lie beside the hive; only asked when the hive is dirty.
+
+    Attributes:
+        source: What is read: the hive file, or the same with its logs replayed.
+        file_size: Length of the hive file itself in bytes.
+        replayed: What became of the logs; None for a clean hive, and for a dirty one without ``logs``.
+        primary_block: Base block of the file itself; None when it was damaged and a copy in a log took its place.
+        base_block: Base block of what is read.
 
     Raises:
         UnknownFormatError: The file is no hive.
@@ -66,14 +81,45 @@ class Hive:
         CorruptStructureError: Its base block cannot describe it.
     """
 
-    def __init__(self, source: ByteSource, name: str = "", limits: HiveLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        source: ByteSource,
+        name: str = "",
+        limits: HiveLimits = DEFAULT_LIMITS,
+        logs: LogFiles | None = None,
+    ) -> None:
         self.source = source
+        self.file_size = source.size
         self.name = name
         self.limits = limits
+        self.replayed: Replayed | None = None
+        self.primary_block: BaseBlock | None = None
+        self._damage: FormatError | None = None
         block = source.read_at(0, min(source.size, CHECKED_SIZE))
-        self.base_block: BaseBlock = parse_base_block(block, source.size, source.location)
-        self.cells = CellReader(source, self.base_block.hive_bins_size)
+        try:
+            self.primary_block = parse_base_block(block, source.size, source.location)
+        except FormatError as exc:
+            # With the right checksum it says what it should say: there is nothing to recover.
+            if logs is None or len(block) < CHECKED_SIZE or checksum(block) == int.from_bytes(block[508:], "little"):
+                raise
+            self._damage = exc
+        if logs is not None and (self.primary_block is None or self.primary_block.dirty):
+            self._replay(logs)
+        if self._damage is not None and self.stale:
+            raise self._damage
+        if self.primary_block is None or self.source is not source:
+            block = self.source.read_at(0, CHECKED_SIZE)
+            self.base_block: BaseBlock = parse_base_block(block, self.source.size, self.source.location)
+        else:
+            self.base_block = self.primary_block
+        self.cells = CellReader(self.source, self.base_block.hive_bins_size)
         self._root: RegistryKey | None = None
+
+    def _replay(self, logs: LogFiles) -> None:
+        from vdiskkit.registry.replay import replay_files
+
+        self.replayed = replay_files(self.source, logs, self.name)
+        self.source = self.replayed.source
 
     def __repr__(self) -> str:
         return f"<Hive {self.name!r}>"
@@ -82,6 +128,23 @@ class Hive:
     def location(self) -> Location:
         """Address of the hive file."""
         return self.source.location
+
+    @property
+    def dirty(self) -> bool:
+        """Whether Windows would replay the transaction logs before it uses the hive."""
+        return self.primary_block is None or self.primary_block.dirty
+
+    @property
+    def dirty_reason(self) -> str:
+        """Why the hive is dirty, empty when it is clean."""
+        if self.primary_block is None:
+            return self._damage.message if self._damage is not None else ""
+        return self.primary_block.dirty_reason
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is read may be older than what Windows would show: dirty, and no log was replayed."""
+        return self.dirty and (self.replayed is None or self.replayed.stale)
 
     @property
     def root(self) -> RegistryKey:
@@ -183,21 +246,7 @@ class Hive:
         return CorruptStructureError(f"keys are nested more than {self.limits.depth} deep", location=key.location)
 
     def facts(self) -> HiveFacts:
-        """Return what the base block says, as facts."""
-        from vdiskkit.registry.facts import HiveFacts
+        """Return what the base block says, and what became of the logs, as facts."""
+        from vdiskkit.registry.facts import hive_facts
 
-        block = self.base_block
-        return HiveFacts(
-            name=self.name,
-            dirty=block.dirty,
-            dirty_reason=block.dirty_reason or None,
-            sequence_1=block.sequence_1,
-            sequence_2=block.sequence_2,
-            checksum_ok=block.checksum_ok,
-            version=block.version,
-            file_name=block.file_name,
-            last_written=block.last_written,
-            hive_bins_size=block.hive_bins_size,
-            file_size=self.source.size,
-            ktm_pending=block.ktm_pending,
-        )
+        return hive_facts(self)

@@ -59,6 +59,16 @@ class RegistryKey:
         return self.hive.cells.location(self._node.offset)
 
     @property
+    def origin(self) -> str:
+        """Where the key's own record was read: ``primary``, or ``log`` when a replayed log made it what it is."""
+        replayed = self.hive.replayed
+        if replayed is None or replayed.stale:
+            return "primary"
+        from vdiskkit.registry.origin import key_origin
+
+        return key_origin(self.hive, replayed, self._node.offset).value
+
+    @property
     def last_written(self) -> datetime | None:
         """When the key was last written, in UTC; None when no time is stored."""
         return filetime_to_datetime(self._node.written)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.errors import FormatError, ReadLimitError, VDiskError
+from vdiskkit.errors import FormatError, ReadLimitError, SourceError, VDiskError
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE, CHECKED_SIZE, BaseBlock, checksum, parse_base_block
 from vdiskkit.registry.log_entries import Run, gather_runs, is_behind
 from vdiskkit.registry.logs import PAGE_UNIT, HiveLog, LogFormat, open_log, read_dirty_vector, read_log
@@ -33,11 +33,11 @@ from vdiskkit.registry.overlay import OverlaidHive
 from vdiskkit.registry.soundness import new_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vdiskkit.io import ByteSource
 
-__all__ = ["ReplayNotice", "Replayed", "replay"]
+__all__ = ["ReplayNotice", "Replayed", "replay", "replay_files", "replay_summary"]
 
 _WORD = 0xFFFFFFFF
 _WHY_NONE = ("log_unusable", "log_left_out")
@@ -108,6 +108,11 @@ class Replayed:
             self._highest = max((self._sequence(source) for _, source in self._files), default=0)
         return self._highest
 
+    @property
+    def summary(self) -> str:
+        """What was done, as the end of a sentence."""
+        return replay_summary(self.format, self.entries, self.logs)
+
     def from_log(self, offset: int, length: int) -> bool:
         """Whether any byte of a range of the hive file is not what the primary holds, but what a log says."""
         return self._overlay is not None and self._overlay.differs(offset, length)
@@ -134,6 +139,12 @@ class Replayed:
         """Show the hive with the logs applied."""
         self.source = self._overlay = overlay
         self.format, self.entries, self.logs, self.stale = form, entries, tuple(logs), False
+
+
+def replay_summary(form: str, entries: int, logs: Sequence[str]) -> str:
+    """Say how a hive is shown: ``it is shown as after the replay of 3 entries in X.LOG1``."""
+    count = "the changes" if form == LogFormat.OLD.value else f"{entries} {'entry' if entries == 1 else 'entries'}"
+    return f"it is shown as after the replay of {count} in {' and '.join(logs)}"
 
 
 def replay(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: str = "") -> Replayed:
@@ -168,6 +179,18 @@ def replay(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: st
     if result.stale and not result.reason:
         result.reason = _nothing_usable(logs, result.notices)
     return result
+
+
+def replay_files(primary: ByteSource, logs: Callable[[], Sequence[tuple[str, ByteSource]]], name: str = "") -> Replayed:
+    """Open the logs of a dirty hive and replay them; see :func:`replay`. Logs that cannot be opened leave it stale."""
+    try:
+        files = logs()
+    except (FormatError, SourceError) as exc:
+        _raise_when_used_up(exc)
+        result = Replayed(primary, ())
+        result.reason = f"its logs cannot be opened: {exc.message}"
+        return result
+    return replay(primary, files, name)
 
 
 def _nothing_usable(logs: Sequence[tuple[str, ByteSource]], notices: Sequence[ReplayNotice]) -> str:

@@ -81,6 +81,16 @@ class RegistryValue:
         return type_name(self.type)
 
     @property
+    def origin(self) -> str:
+        """Where it was read: ``primary`` (the hive file), or ``log`` when that does not hold it, or not like this."""
+        replayed = self._hive.replayed
+        if replayed is None or replayed.stale:
+            return "primary"
+        from vdiskkit.registry.origin import value_origin
+
+        return value_origin(self._hive, replayed, self._offset).value
+
+    @property
     def raw(self) -> bytes:
         """The data as stored.
 

@@ -30,15 +30,21 @@ class RegistrySource(Facts):
         key: Full key path; ``\...`` in a hive file.
         asked: The path that was asked for when it led through ``CurrentControlSet``, else None.
         hive: The hive's path inside the image, or the hive file.
-        dirty: Whether the hive is dirty: values may be older than those in its logs.
+        dirty: Whether Windows would replay the hive's logs before it uses it.
+        stale: Whether it is dirty and its logs could not be replayed: values may be older than those in the logs.
+        replayed_entries: How many log entries were replayed; 1 for a log of Windows 8 and earlier.
         last_written: When the key was last written, UTC.
+        origin: ``primary``, or ``log`` when a replayed log changes the record of the key.
     """
 
     key: str
     asked: str | None
     hive: str
     dirty: bool
+    stale: bool
+    replayed_entries: int
     last_written: datetime | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,7 @@ class RegistryGetResult(Facts):
         type: ``REG_DWORD``, ``REG_SZ`` and so on.
         data: Number, text, list of texts, or hex text for everything else.
         problem: What is wrong with the data, None when nothing is.
+        origin: ``primary``, or ``log`` when only a replayed log of the hive says so.
         source: Where it was read.
     """
 
@@ -57,6 +64,7 @@ class RegistryGetResult(Facts):
     type: str
     data: int | str | tuple[str, ...]
     problem: str | None
+    origin: str
     source: RegistrySource
 
 
@@ -68,6 +76,7 @@ class RegistryValueItem(Facts):
     type: str
     data: int | str | tuple[str, ...]
     problem: str | None
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +86,14 @@ class RegistryKeyTree(Facts):
     Attributes:
         name: Key name.
         last_written: When it was last written, UTC.
+        origin: ``primary``, or ``log`` when a replayed log changes the record of the key.
         values: Its values, None below the depth that was asked for.
         subkeys: Its subkeys, None below the depth that was asked for.
     """
 
     name: str
     last_written: datetime | None
+    origin: str
     values: tuple[RegistryValueItem, ...] | None
     subkeys: tuple[RegistryKeyTree, ...] | None
 

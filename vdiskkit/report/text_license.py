@@ -16,6 +16,7 @@ __all__ = ["license_rows", "office", "tokens"]
 
 _FITS = {True: "fits what is installed", False: "does not fit what is installed", None: "fit not determinable"}
 _SLASH = "\\"
+_FROM_LOG = "(only in a log of the hive)"
 
 
 def license_rows(inspection: Inspection) -> Iterator[Row]:
@@ -26,24 +27,22 @@ def license_rows(inspection: Inspection) -> Iterator[Row]:
         return
     stale = facts.stale
     key = facts.product_key
-    yield Row("license", stale_mark(_key_text(key), stale=stale), _key_mark(key))
+    yield Row("license", _marked(_key_text(key), stale=stale, origin=key.origin), _key_mark(key))
     yield from _key_details(key, stale=stale)
     if facts.backup_key is not None:
         backup = f"{_data(facts.backup_key.data)}: BackupProductKeyDefault, not reliably the key in use"
-        yield Row("backup key", stale_mark(backup, stale=stale), level=2)
+        yield Row("backup key", _marked(backup, stale=stale, origin=facts.backup_key.origin), level=2)
     mark, text = _skip_rearm(facts.skip_rearm)
-    yield Row("SkipRearm", stale_mark(text, stale=stale), mark, level=2)
+    yield Row("SkipRearm", _marked(text, stale=stale, origin=facts.skip_rearm.origin), mark, level=2)
     yield Row("in key", stale_mark(facts.service_key, stale=stale), level=2)
     if not facts.kms_host:
         yield Row("KMS host", stale_mark("none stored: found by DNS", stale=stale), level=2)
     for value in facts.kms_host:
-        yield Row(
-            "KMS host", stale_mark(_kms_text(value), stale=stale), "warning" if value.problem else "plain", level=2
-        )
+        text = _marked(_kms_text(value), stale=stale, origin=value.origin)
+        yield Row("KMS host", text, "warning" if value.problem else "plain", level=2)
     for value in facts.kms_settings:
-        yield Row(
-            "KMS value", stale_mark(_kms_text(value), stale=stale), "warning" if value.problem else "plain", level=2
-        )
+        text = _marked(_kms_text(value), stale=stale, origin=value.origin)
+        yield Row("KMS value", text, "warning" if value.problem else "plain", level=2)
 
 
 def tokens(inspection: Inspection) -> Iterator[Row]:
@@ -92,9 +91,13 @@ def office(inspection: Inspection) -> Iterator[Row]:
         yield Row("product", stale_mark(", ".join(details), stale=facts.stale), level=2)
         if item.product_key is not None:
             text, mark = _key_text(item.product_key), _key_mark(item.product_key)
-            yield Row("key", stale_mark(text, stale=facts.stale), mark, level=2)
+            yield Row("key", _marked(text, stale=facts.stale, origin=item.product_key.origin), mark, level=2)
         if item.install_path:
             yield Row("folder", stale_mark(item.install_path, stale=facts.stale), level=2)
+
+
+def _marked(text: str, *, stale: bool, origin: str | None) -> str:
+    return f"{text}  {_FROM_LOG}" if origin == "log" else stale_mark(text, stale=stale)
 
 
 def _key_text(key: ProductKeyFacts) -> str:

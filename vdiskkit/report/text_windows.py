@@ -50,7 +50,9 @@ def windows(inspection: Inspection) -> Iterator[Row]:
             reason = f": {hive.dirty_reason}" if hive.dirty_reason else ""
             checksum = "" if hive.checksum_ok else ", the checksum of its base block is wrong"
             sequence = f"sequence numbers {hive.sequence_1} and {hive.sequence_2}"
-            yield Row("hive", f"{hive.name} {state}{reason} ({sequence}{checksum})", "warning", level=2)
+            logs = f"; {hive.logs.summary}" if hive.logs is not None else ""
+            text = f"{hive.name} {state}{reason} ({sequence}{checksum}){logs}"
+            yield Row("hive", text, "warning", level=2)
 
 
 def target(inspection: Inspection) -> Iterator[Row]:

@@ -56,24 +56,36 @@ def read_windows(image: WindowsImage, log: NoticeLog) -> WindowsFacts:
         computer_name=value(lambda: _computer_name(control), None),
         control_set=control_set,
         hives=tuple(hive.facts() for hive in (software, system) if hive is not None),
-        stale=any(hive.base_block.dirty for hive in (software, system) if hive is not None),
+        stale=any(hive.stale for hive in (software, system) if hive is not None),
         target_software=read_target_software(image, log),
     )
 
 
 def open_hive(image: WindowsImage, name: str, log: NoticeLog) -> Hive | None:
-    """Open a hive; None, with a notice, when it is missing or unreadable. A dirty hive is noted."""
+    """Open a hive; None, with a notice, when it is missing or unreadable. A dirty hive is noted, and its replay."""
     hive = log.attempt(
         "windows.hive_unreadable", f"the {name} hive cannot be read", partial(image.registry, name), None
     )
-    if hive is not None and hive.base_block.dirty:
+    if hive is not None and hive.dirty:
+        _tell_dirty(hive, log)
+    return hive
+
+
+def _tell_dirty(hive: Hive, log: NoticeLog) -> None:
+    replayed = hive.replayed
+    dirty = f"the {hive.name} hive is dirty ({hive.dirty_reason})"
+    if replayed is None or replayed.stale:
+        why = f" and cannot be replayed: {replayed.reason}" if replayed is not None else ""
         log.add(
             "windows.hive_dirty",
-            f"the {name} hive is dirty ({hive.base_block.dirty_reason}): changes that Windows had not written back "
-            "are only in its logs, so values shown from it may be old",
+            f"{dirty}; changes that Windows had not written back are only in its logs{why}. Values shown from it may "
+            "be old",
             hive.location,
         )
-    return hive
+    else:
+        log.add("windows.hive_replayed", f"{dirty}; {replayed.summary}", hive.location)
+    for notice in replayed.notices if replayed is not None else ():
+        log.add("windows.hive_log", f"the logs of the {hive.name} hive: {notice.message}", hive.location)
 
 
 def _find(hive: Hive | None, path: str, log: NoticeLog) -> RegistryKey | None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from vdiskkit.errors import FileMissingError, KeyMissingError, UnsupportedFeatureError
 from vdiskkit.io import SourceFile
-from vdiskkit.registry import Hive
+from vdiskkit.registry import LOG_ENDINGS, Hive
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath, parse_registry_path
 
 if TYPE_CHECKING:
+    from vdiskkit.io import ByteSource
     from vdiskkit.ntfs import NtfsVolume
     from vdiskkit.registry import RegistryKey
 
@@ -54,7 +55,8 @@ class WindowsImage:
     def registry(self, name: str) -> Hive:
         r"""Open a hive by its name: ``SOFTWARE``, ``SYSTEM``, ``SAM``, ``SECURITY``, ``DEFAULT``, ``NetworkService``.
 
-        The hive is read through the file's runs where it lies; it is never copied.
+        The hive is read through the file's runs where it lies; it is never copied. When it is dirty its logs are
+        replayed in memory.
 
         Raises:
             FileMissingError: The image has no such hive.
@@ -66,9 +68,19 @@ class WindowsImage:
             path = HIVE_FILES.get(wanted)
             if path is None:
                 raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
-            file = self.volume.lookup(f"{self.root}\\{path}")
-            hive = self._hives[wanted] = Hive(file.open(), wanted)
+            path = f"{self.root}\\{path}"
+            hive = Hive(self.volume.lookup(path).open(), wanted, logs=lambda: self._logs(path))
+            self._hives[wanted] = hive
         return hive
+
+    def _logs(self, path: str) -> list[tuple[str, ByteSource]]:
+        """The log files beside a hive that exist, by name."""
+        found: list[tuple[str, ByteSource]] = []
+        for ending in LOG_ENDINGS:
+            file = self.volume.find(f"{path}{ending}")
+            if file is not None and not file.is_directory:
+                found.append((file.name, file.open()))
+        return found
 
     def open_hives(self) -> dict[str, Hive]:
         """The hives opened so far, by name."""

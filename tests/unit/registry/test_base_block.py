@@ -34,6 +34,7 @@ def test_facts_are_plain(open_hive: Callable[[HiveBuilder | bytes], Hive]) -> No
     assert facts == {
         "name": "SOFTWARE",
         "dirty": True,
+        "stale": True,
         "dirty_reason": "the sequence numbers 187 and 186 differ",
         "sequence_1": 187,
         "sequence_2": 186,
@@ -44,6 +45,7 @@ def test_facts_are_plain(open_hive: Callable[[HiveBuilder | bytes], Hive]) -> No
         "hive_bins_size": 4096,
         "file_size": 8192,
         "ktm_pending": False,
+        "logs": None,
     }
 
 

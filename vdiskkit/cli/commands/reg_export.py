@@ -90,7 +90,7 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
 
 
 def _pieces(found: FoundKey, root: str | None, errors: list[FormatError], *, source: str | None) -> Iterator[str]:
-    from vdiskkit.cli.registry import DIRTY
+    from vdiskkit.cli.registry import state_mark
     from vdiskkit.registry.regfile import export_keys
     from vdiskkit.text import displayable
 
@@ -98,8 +98,8 @@ def _pieces(found: FoundKey, root: str | None, errors: list[FormatError], *, sou
     yield next(pieces)  # the header
     if source is not None:
         # A file may lie about for years and should say where it is from; a stream is the same for the same keys.
-        dirty = f" {DIRTY}" if found.dirty else ""
-        yield f"; from {displayable(source)}, {displayable(found.file)}{dirty}\r\n"
+        mark = f" {state_mark(found.hive)}" if found.hive.dirty else ""
+        yield f"; from {displayable(source)}, {displayable(found.file)}{mark}\r\n"
     yield from pieces
 
 

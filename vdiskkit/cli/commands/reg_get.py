@@ -45,7 +45,7 @@ def command(session: Session, disk: str, path: str, name: str) -> int:
     Numbers are decimal, texts as they are (made displayable), lists one text a line, everything else hexadecimal.
     """
     from vdiskkit.cli.output import note, open_output
-    from vdiskkit.cli.registry import find_key, tell_odd
+    from vdiskkit.cli.registry import ONLY_IN_LOG, find_key, tell_odd
     from vdiskkit.text import displayable
 
     with find_key(session, disk, path) as found:
@@ -55,6 +55,8 @@ def command(session: Session, disk: str, path: str, name: str) -> int:
             return 0
         lines = _lines(value)
         tell_odd(session, found)
+        if value.origin == "log":
+            note(session, "note", f"{displayable(value.name) or '(default)'} {ONLY_IN_LOG}")
         if value.problem:
             note(session, "warning", displayable(value.problem))
     output = open_output(session)
@@ -87,16 +89,16 @@ def _lines(value: RegistryValue) -> list[str]:
 
 
 def _answer_json(session: Session, disk: str, found: FoundKey, value: RegistryValue) -> None:
+    from vdiskkit.cli.registry import registry_source
     from vdiskkit.cli.results import answer
-    from vdiskkit.report.registry_facts import RegistryGetResult, RegistrySource, plain_data
+    from vdiskkit.report.registry_facts import RegistryGetResult, plain_data
 
     result = RegistryGetResult(
         name=value.name,
         type=value.type_name,
         data=plain_data(value.data),
         problem=value.problem,
-        source=RegistrySource(
-            key=found.path, asked=found.asked, hive=found.file, dirty=found.dirty, last_written=found.key.last_written
-        ),
+        origin=value.origin,
+        source=registry_source(found),
     ).to_dict()
     answer(session, result, target=disk, top=result)

@@ -43,7 +43,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
     """List the values and subkeys of a key, in the order of the hive."""
     from vdiskkit.cli.errors import tell_damage
     from vdiskkit.cli.output import open_output
-    from vdiskkit.cli.registry import DIRTY, find_key, tell_odd
+    from vdiskkit.cli.registry import STALE, find_key, tell_odd
     from vdiskkit.text import displayable
 
     errors: list[FormatError] = []
@@ -51,11 +51,11 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
         if session.json:
             return _answer_json(session, disk, found, depth)
         tell_odd(session, found)
-        mark = f"  {DIRTY}" if found.dirty else ""
+        mark = f"  {STALE}" if found.hive.stale else ""
         output = open_output(session)
         keep = False
         try:
-            output.write(f"key    {displayable(found.path)}{_written(found.key)}{mark}\n")
+            output.write(f"key    {displayable(found.path)}{_written(found.key)}{_origin(found.key)}{mark}\n")
             for line in _tree(found.key, depth, 1, errors.append):
                 output.write(f"{line}{mark}\n")
             keep = True
@@ -70,15 +70,21 @@ def _tree(key: RegistryKey, depth: int, level: int, on_error: Callable[[FormatEr
     indent = "  " * level
     for value in key.values(on_error=on_error):
         try:
-            shown = _data(value)
+            shown = f"{_data(value)}{_origin(value)}"
         except FormatError as exc:
             on_error(exc)
             shown = "(damaged)"
         yield f"{indent}value  {displayable(value.name) or '(default)'}  {value.type_name}  {shown}"
     for subkey in key.subkeys(on_error=on_error):
-        yield f"{indent}key    {displayable(subkey.name)}{_written(subkey)}"
+        yield f"{indent}key    {displayable(subkey.name)}{_written(subkey)}{_origin(subkey)}"
         if level < depth:
             yield from _tree(subkey, depth, level + 1, on_error)
+
+
+def _origin(item: RegistryKey | RegistryValue) -> str:
+    from vdiskkit.cli.registry import ONLY_IN_LOG
+
+    return f"  {ONLY_IN_LOG}" if item.origin == "log" else ""
 
 
 def _written(key: RegistryKey) -> str:
@@ -100,31 +106,29 @@ def _data(value: RegistryValue) -> str:
 
 def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> int:
     from vdiskkit.cli.errors import tell_damage
+    from vdiskkit.cli.registry import registry_source
     from vdiskkit.cli.results import answer
-    from vdiskkit.report.registry_facts import (
-        RegistryKeyTree,
-        RegistryLsResult,
-        RegistrySource,
-        RegistryValueItem,
-        plain_data,
-    )
+    from vdiskkit.report.registry_facts import RegistryKeyTree, RegistryLsResult, RegistryValueItem, plain_data
 
     errors: list[FormatError] = []
 
     def values(key: RegistryKey) -> Iterator[RegistryValueItem]:
         for value in key.values(on_error=errors.append):
             try:
-                data, problem = plain_data(value.data), value.problem
+                data, problem, origin = plain_data(value.data), value.problem, value.origin
             except FormatError as exc:
                 errors.append(exc)
             else:
-                yield RegistryValueItem(name=value.name, type=value.type_name, data=data, problem=problem)
+                yield RegistryValueItem(
+                    name=value.name, type=value.type_name, data=data, problem=problem, origin=origin
+                )
 
     def tree(key: RegistryKey, level: int) -> RegistryKeyTree:
         opened = level <= depth
         return RegistryKeyTree(
             name=key.name,
             last_written=key.last_written,
+            origin=key.origin,
             values=tuple(values(key)) if opened else None,
             subkeys=tuple(subkeys(key, level + 1)) if opened else None,
         )
@@ -132,9 +136,7 @@ def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> in
     def subkeys(key: RegistryKey, level: int) -> Iterator[RegistryKeyTree]:
         return (tree(subkey, level) for subkey in key.subkeys(on_error=errors.append))
 
-    source = RegistrySource(
-        key=found.path, asked=found.asked, hive=found.file, dirty=found.dirty, last_written=found.key.last_written
-    )
+    source = registry_source(found)
     own_values, own_subkeys = tuple(values(found.key)), tuple(subkeys(found.key, 2))
     problems = tuple(dict.fromkeys(str(error) for error in errors))
     result = RegistryLsResult(source=source, values=own_values, subkeys=own_subkeys, problems=problems)
