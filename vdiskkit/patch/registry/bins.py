@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-__all__ = ["BIN_HEADER", "PAGE", "Bin", "bin_at", "bin_of_cell", "new_bin_header"]
+__all__ = ["BIN_HEADER", "PAGE", "Bin", "bin_at", "bin_of_cell", "bins_over", "new_bin_header"]
 
 PAGE = 4096
 """Hive bins begin at multiples of this, and are multiples of it long."""
@@ -123,6 +123,26 @@ def bin_of_cell(read_at: Callable[[int, int], bytes], offset: int, bins_size: in
             if sizes is not None and offset in sizes:
                 return Bin(start, size, sizes)
     return None
+
+
+def bins_over(read_at: Callable[[int, int], bytes], bins_size: int, pages: Collection[int]) -> list[int]:
+    """Return the starts of the bins that have one of some pages, going through all headers up to a damaged one.
+
+    Args:
+        read_at: Reads from the hive file.
+        bins_size: Bytes of hive bins.
+        pages: Numbers of 4 KiB pages, from the start of the hive bins.
+    """
+    found = []
+    start = 0
+    while start < bins_size:
+        size = _size_at(read_at, start, bins_size)
+        if not size:
+            break
+        if any(number in pages for number in range(start // PAGE, (start + size) // PAGE)):
+            found.append(start)
+        start += size
+    return found
 
 
 def new_bin_header(start: int, size: int) -> bytes:

@@ -15,7 +15,9 @@ from vdiskkit.patch.staging import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
+    from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.staging import WritableSource
 
 __all__ = ["WriteBuffer"]
@@ -29,14 +31,25 @@ class WriteBuffer:
     Args:
         source: The hive file.
         grow: Makes the hive file longer: called with its new size in bytes.
+        replayed: What the logs of a dirty hive make of it. It is read in place of the file, and written with the edit.
+
+    Raises:
+        WriteRefusedError: The logs made the hive longer, and the file cannot grow.
     """
 
-    def __init__(self, source: WritableSource, grow: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, source: WritableSource, grow: Callable[[int], None] | None, replayed: ReplayedHive | None = None
+    ) -> None:
         self._source = source
         self._grow = grow
         self._size = source.size
         self._pages: dict[int, bytearray] = {}
         self._writes: dict[Phase, list[tuple[int, bytes]]] = {phase: [] for phase in Phase}
+        self.replayed = replayed
+        self._view: ByteSource = source
+        if replayed is not None:
+            self._view = replayed.view
+            self.extend(replayed.size)
 
     @property
     def size(self) -> int:
@@ -117,7 +130,7 @@ class WriteBuffer:
         return [(start, start + len(data)) for start, data in _joined(writes)]
 
     def flush(self) -> None:
-        """Hand everything on: growth first, then the writes by phase.
+        """Hand everything on: growth first, then what was replayed, then the edit by phase.
 
         Raises:
             WriteRefusedError: The source below refuses.
@@ -129,9 +142,15 @@ class WriteBuffer:
                     f"the hive file should have grown to {self._size} bytes, it has {self._source.size}",
                     location=self.location,
                 )
+        replayed, self.replayed, self._view = self.replayed, None, self._source
+        if replayed is not None:
+            for start, data, phase in replayed.writes():
+                self._source.write_at(start, data, phase)
         for phase in Phase:
             for start, data in _joined(self._writes[phase]):
-                self._source.write_at(start, data, phase)
+                placed = [(start, data, phase)] if replayed is None else replayed.placed(start, data, phase)
+                for at, part, when in placed:
+                    self._source.write_at(at, part, when)
         for writes in self._writes.values():
             writes.clear()
         self._pages.clear()
@@ -145,8 +164,8 @@ class WriteBuffer:
         return page
 
     def _below(self, offset: int, length: int) -> bytes:
-        inside = max(min(length, self._source.size - offset), 0)
-        data = self._source.read_at(offset, inside) if inside else b""
+        inside = max(min(length, self._view.size - offset), 0)
+        data = self._view.read_at(offset, inside) if inside else b""
         return data if inside == length else data + bytes(length - inside)
 
     def _check(self, offset: int, length: int) -> None:

@@ -1,11 +1,13 @@
 r"""Setting, adding and deleting values and keys of one hive.
 
-    editor = HiveEditor(source, name="SOFTWARE", now=datetime.now(UTC), grow=file.grow)
+    logs = [("SOFTWARE.LOG1", log1), ("SOFTWARE.LOG2", log2)]
+    editor = HiveEditor(source, name="SOFTWARE", now=datetime.now(UTC), grow=file.grow, logs=logs)
     editor.set_value(r"Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform", "SkipRearm", REG_DWORD, 1)
-    editor.commit([read_log_sequences(log1), read_log_sequences(log2)])
+    editor.commit()
 
 Everything is checked before it is changed, kept in memory until :meth:`HiveEditor.commit`, and handed on there in an
-order in which each prefix is sane by itself: new cells, then what points to them, then what is given back.
+order in which each prefix is sane by itself: new cells, then what points to them, then what is given back. A hive that
+was not closed cleanly is edited as its logs leave it, and they are replayed into it with the edit.
 
 Follows Maxim Suhanov's "Windows registry file format specification".
 """
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import KeyMissingError, UsageError, ValueMissingError, WriteRefusedError
 from vdiskkit.patch.registry.base import open_base_block, seal
+from vdiskkit.patch.registry.bins import bins_over
 from vdiskkit.patch.registry.buffer import WriteBuffer
 from vdiskkit.patch.registry.cells import CellStore
 from vdiskkit.patch.registry.changes import ChangeKind, HiveChange, Touched, ValueData
@@ -35,16 +38,20 @@ from vdiskkit.patch.registry.records import (
     put16,
     read_key,
 )
+from vdiskkit.patch.registry.replay import replayed_hive
 from vdiskkit.patch.registry.security import add_references
 from vdiskkit.patch.registry.subkeys import SubkeyList
 from vdiskkit.patch.registry.tree import collect_tree, free_tree, refuse_stand_in
 from vdiskkit.patch.registry.values import DATA_MAX, PLAIN_DATA_MAX, KeyValues
 from vdiskkit.patch.staging import Phase
+from vdiskkit.registry.logs import read_log_sequences
 from vdiskkit.registry.value_types import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from vdiskkit.io import ByteSource
+    from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.staging import WritableSource
     from vdiskkit.registry.base_block import BaseBlock
     from vdiskkit.registry.value_types import RegistryData
@@ -67,11 +74,12 @@ class HiveEditor:
             that has no room left is refused.
         refuse_ktm: Refuse a hive that is marked as having pending transactions of the kernel transaction manager.
             Windows 7 to 10 leave that mark on SYSTEM and SOFTWARE at every shutdown, so it tells little.
+        logs: The hive's transaction logs by file name. They are only read.
 
     Raises:
         FormatError: The file is no hive, or a damaged one.
-        LogReplayNeededError: It is dirty, or pending and ``refuse_ktm`` is set.
-        WriteRefusedError: It is a layered hive.
+        LogReplayNeededError: It is dirty and no log can be replayed, or pending and ``refuse_ktm`` is set.
+        WriteRefusedError: It is a layered hive, or its logs made it longer and the file cannot grow.
     """
 
     def __init__(
@@ -82,8 +90,11 @@ class HiveEditor:
         now: int | datetime,
         grow: Callable[[int], None] | None = None,
         refuse_ktm: bool = False,
+        logs: Sequence[tuple[str, ByteSource]] = (),
     ) -> None:
-        self._buffer = WriteBuffer(source, grow)
+        self._logs = tuple(logs)
+        self._replayed = replayed_hive(source, self._logs, name)
+        self._buffer = WriteBuffer(source, grow, self._replayed)
         self._name = name
         self._now = now if isinstance(now, int) else _filetime(now)
         if not 0 < self._now < _TIME_MAX:
@@ -98,14 +109,14 @@ class HiveEditor:
         refuse_stand_in(self._cells, self._root(), "the root key")
 
     @property
-    def name(self) -> str:
-        """Short name of the hive."""
-        return self._name
+    def base_block(self) -> BaseBlock:
+        """The base block as it was before the edit (after the replay, for a dirty hive), or after the last commit."""
+        return self._base
 
     @property
-    def base_block(self) -> BaseBlock:
-        """The base block as it was before the edit, or after the last commit."""
-        return self._base
+    def replayed(self) -> ReplayedHive | None:
+        """What the logs made of the hive before the edit; None for a hive that was closed cleanly."""
+        return self._replayed
 
     @property
     def changes(self) -> tuple[HiveChange, ...]:
@@ -259,11 +270,10 @@ class HiveEditor:
 
     # -- commit ----------------------------------------------------------------------------------------------------
     def commit(self, log_sequences: Iterable[int] = (), *, old_format_logs: bool = True) -> int | None:
-        """Hand the edit on to the source.
+        """Hand the edit on to the source, with what was replayed below it; without an edit neither.
 
         Args:
-            log_sequences: The highest sequence number of each of the hive's transaction logs, see
-                :func:`~vdiskkit.patch.registry.logs.read_log_sequences`.
+            log_sequences: The highest sequence numbers of further transaction logs of the hive.
             old_format_logs: Whether the logs may be in the format of Windows 8 and earlier: then the hive's
                 last-written time is changed too, so that an old log no longer fits. False leaves the first hive bin
                 alone.
@@ -273,19 +283,20 @@ class HiveEditor:
 
         Raises:
             WriteRefusedError: No sequence number is left, or the source refuses.
+            SourceError: A log cannot be read.
         """
         self._check_whole()
         if not self._buffer.changed:
             return None
+        numbers = [*log_sequences, *(read_log_sequences(source) for _, source in self._logs)]
+        replayed = self._buffer.replayed
         with self._changing():
+            if replayed is not None:
+                self._bins.update(bins_over(self._buffer.read_at, self._cells.bins_size, replayed.pages))
             self._cells.settle()
+            bins_size = self._cells.bins_size
             sequence = seal(
-                self._buffer,
-                self._base,
-                self._cells.bins_size,
-                max(log_sequences, default=0),
-                self._now,
-                old_format_logs=old_format_logs,
+                self._buffer, self._base, bins_size, max(numbers, default=0), self._now, old_format_logs=old_format_logs
             )
             for start, end in self._buffer.written():
                 self._bins.update(self._cells.bins_between(start, end))

@@ -1,0 +1,167 @@
+"""A hive that was not closed cleanly, brought up to date before it is edited.
+
+Windows would replay the transaction logs before it uses such a hive. Editing what is in the file would either lose what
+is only in the logs, or be lost itself when the logs are replayed over it. So the logs are replayed first, as part of
+the same change, and the edit is made on top: what it says was there before is what Windows would have shown.
+
+The base block is the switch between old and new. Until it is written the hive stays dirty, and Windows replays its logs
+again, over all that they hold: whatever of it was written by then does no harm. So sectors that a log holds come first,
+edited or not, and the base block comes last, together with what was changed in sectors that no log holds.
+
+Follows the sections "Dirty state of a hive" and "Transaction log files" of Maxim Suhanov's "Windows registry file
+format specification".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vdiskkit.errors import LogReplayNeededError
+from vdiskkit.patch.staging import SECTOR, Phase
+from vdiskkit.registry.base_block import BASE_BLOCK_SIZE, CHECKED_SIZE, checksum, parse_base_block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vdiskkit.io import ByteSource
+    from vdiskkit.registry.replay import Replayed
+
+__all__ = ["ReplayedHive", "replayed_hive"]
+
+
+class ReplayedHive:
+    """A dirty hive and what its logs make of it.
+
+    Args:
+        primary: The hive file as it is.
+        replayed: The result of the replay, not a stale one.
+        name: Short name of the hive.
+
+    Attributes:
+        view: The hive as Windows would use it.
+        size: Bytes that the file needs for it.
+        old_format: Whether a log in the format of Windows 8 and earlier was replayed.
+    """
+
+    def __init__(self, primary: ByteSource, replayed: Replayed, name: str) -> None:
+        from vdiskkit.registry.logs import LogFormat
+
+        self._primary = primary
+        self._replayed = replayed
+        self._name = name
+        self._known: frozenset[int] | None = None
+        self.view = replayed.source
+        self.size = max(primary.size, replayed.size)
+        self.old_format = replayed.format is LogFormat.OLD
+
+    @property
+    def sequence(self) -> int:
+        """The highest sequence number in the hive and its logs; what stands in a damaged base block is none."""
+        block = self._primary.read_at(0, CHECKED_SIZE)
+        own = max(_sequences(block)) if _sound(block) else 0
+        return max(own, self._replayed.highest_sequence)
+
+    @property
+    def pages(self) -> frozenset[int]:
+        """Numbers of the 4 KiB pages of hive bins that the replay changes."""
+        per_page = BASE_BLOCK_SIZE // SECTOR
+        return frozenset(number // per_page - 1 for number in self._sectors if number >= per_page)
+
+    def writes(self) -> Iterator[tuple[int, bytes, Phase]]:
+        """Yield what the replay changes in the file: offset, bytes, phase."""
+        for offset, data in self._replayed.pages:
+            for start, end, changed in self._runs(offset, offset + len(data)):
+                if changed:
+                    phase = Phase.RELEASE if start < BASE_BLOCK_SIZE else Phase.DATA
+                    yield start, data[start - offset : end - offset], phase
+
+    def placed(self, offset: int, data: bytes, phase: Phase) -> Iterator[tuple[int, bytes, Phase]]:
+        """Split an edit into parts, and say when each is written: offset, bytes, phase."""
+        for start, end, changed in self._runs(offset, offset + len(data)):
+            early = start >= BASE_BLOCK_SIZE and (changed or phase <= Phase.DATA)
+            yield start, data[start - offset : end - offset], Phase.DATA if early else Phase.RELEASE
+
+    def notes(self) -> list[str]:
+        """Return what to tell the user, one sentence each."""
+        replayed = self._replayed
+        count = replayed.entries
+        what = "the changes" if self.old_format else f"{count} {'entry' if count == 1 else 'entries'}"
+        done = f"replayed {what} from {' and '.join(replayed.logs)} first"
+        return [
+            f"the {self._name} hive was not closed cleanly: {done}",
+            *(f"the {self._name} hive: {notice.message}" for notice in replayed.notices),
+        ]
+
+    @property
+    def _sectors(self) -> frozenset[int]:
+        """Numbers of the sectors that the replay changes. All of them but the base block are in a log."""
+        if self._known is None:
+            self._known = frozenset(
+                (offset + at) // SECTOR
+                for offset, data in self._replayed.pages
+                for at in _differing(data, self._old(offset, len(data)))
+            )
+        return self._known
+
+    def _runs(self, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+        """Split a range where the replay begins or ends to change sectors: start, end, whether it changes this part."""
+        while start < end:
+            changed = start // SECTOR in self._sectors
+            stop = (start // SECTOR + 1) * SECTOR
+            while stop < end and stop != BASE_BLOCK_SIZE and (stop // SECTOR in self._sectors) is changed:
+                stop += SECTOR
+            yield start, min(stop, end), changed
+            start = stop
+
+    def _old(self, offset: int, length: int) -> bytes:
+        inside = max(min(length, self._primary.size - offset), 0)
+        return (self._primary.read_at(offset, inside) if inside else b"").ljust(length, b"\0")
+
+
+def replayed_hive(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: str) -> ReplayedHive | None:
+    """Replay the logs of a hive that is dirty; a clean one is never replayed.
+
+    Args:
+        primary: The hive file.
+        logs: Its logs by file name.
+        name: Short name of the hive.
+
+    Returns:
+        The hive as it is after the replay; None for a clean one.
+
+    Raises:
+        FormatError: It is no hive.
+        LogReplayNeededError: It is dirty, and no log can be replayed.
+    """
+    block = primary.read_at(0, min(CHECKED_SIZE, primary.size))
+    if len(block) < CHECKED_SIZE or (_sound(block) and len(set(_sequences(block))) == 1):
+        return None
+    from vdiskkit.registry.replay import replay
+
+    replayed = replay(primary, logs, name)
+    if not replayed.stale:
+        return ReplayedHive(primary, replayed, name)
+    base = parse_base_block(block, primary.size, primary.location)
+    raise LogReplayNeededError(
+        f"the hive {name or 'file'} was not closed cleanly: {base.dirty_reason}; what its logs held is lost or cannot "
+        f"be used: {replayed.reason}",
+        location=primary.location,
+        hint="start the image once and shut it down, look at what Windows made of it, then try again; or take the hive "
+        "with its logs from a backup",
+    )
+
+
+def _differing(new: bytes, old: bytes) -> Iterator[int]:
+    """Yield the places of the sectors that differ."""
+    if new != old:
+        for at in range(0, len(new), SECTOR):
+            if new[at : at + SECTOR] != old[at : at + SECTOR]:
+                yield at
+
+
+def _sequences(block: bytes) -> tuple[int, int]:
+    return int.from_bytes(block[4:8], "little"), int.from_bytes(block[8:12], "little")
+
+
+def _sound(block: bytes) -> bool:
+    return checksum(block) == int.from_bytes(block[508:512], "little")
