@@ -15,7 +15,7 @@ from vdiskkit.patch.describe import counted, describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ntfs import VolumeEditor
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
-from vdiskkit.patch.registry import HiveEditor, read_log_sequences
+from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
 
-    from vdiskkit.io import FileSource
+    from vdiskkit.io import ByteSource, FileSource
     from vdiskkit.location import Location
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.staging import Phase, WritableSource
@@ -121,7 +121,7 @@ class Stage:
 
         Raises:
             NotFoundError: Something to change or delete does not exist.
-            StateError: A hive is dirty.
+            StateError: A hive is dirty, and no log of it can be replayed.
             WriteRefusedError: An operation is not provably safe.
         """
         for operation in operations:
@@ -131,8 +131,9 @@ class Stage:
                 self._delete_file(operation)
             else:
                 self._edit_registry(operation)
-        for name, editor in self.hives.items():
-            editor.commit(self._log_sequences(name))
+        for editor in self.hives.values():
+            if editor.commit() is not None and editor.replayed is not None:
+                self.notes += editor.replayed.notes()
         fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
         if fields:
             self._edit_side_car(fields)
@@ -192,7 +193,8 @@ class Stage:
             def grow(size: int) -> None:
                 stream.grow(size)
 
-            editor = self.hives[name] = HiveEditor(stream, name=name, now=self.now, grow=grow)
+            logs = self._logs(name)
+            editor = self.hives[name] = HiveEditor(stream, name=name, now=self.now, grow=grow, logs=logs)
             if editor.base_block.ktm_pending:
                 self.notes.append(f"the {name} hive is marked as having pending transactions, as most shut-down hives")
         return editor
@@ -203,12 +205,12 @@ class Stage:
             raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
         return f"{self.disk.windows.root}\\{path}"
 
-    def _log_sequences(self, name: str) -> list[int]:
-        found = []
+    def _logs(self, name: str) -> list[tuple[str, ByteSource]]:
+        found: list[tuple[str, ByteSource]] = []
         for suffix in _LOGS:
             file = self.disk.volume.find(self._hive_file(name) + suffix)
             if file is not None and not file.is_directory:
-                found.append(read_log_sequences(file.open()))
+                found.append((file.name, file.open()))
         return found
 
     def _watched(self) -> list[tuple[int, int]]:

@@ -1,0 +1,233 @@
+"""Hives that were not written back, inside a disk: planned, changed, taken back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+import vdiskkit
+from tests.build.dirty_disk import CONFIG, LAST_HOST, dirty_disk, dirty_software
+from tests.build.hive_log import bins_size, damage, new_format, recover, sequences
+from tests.build.image import MIB
+from tests.build.windows import software_hive
+from tests.unit.patch.registry.model import edited
+from vdiskkit import CreateKey, DeleteFile, SetValue, StateError
+from vdiskkit.registry import Hive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build.hive import HiveBuilder
+    from tests.build.hive_log import DirtyHive
+    from vdiskkit.patch.registry import HiveEditor
+
+NOW = dt.datetime(2026, 11, 24, 9, 12, 3, tzinfo=dt.UTC)
+SPP = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
+ONLY = SPP + r"\Only in the log"
+REPLAYED = "the SOFTWARE hive was not closed cleanly: replayed 2 entries from SOFTWARE.LOG1 and SOFTWARE.LOG2 first"
+
+
+def skip_rearm(number: int) -> SetValue:
+    return SetValue(key=SPP, name="SkipRearm", type=4, data=struct.pack("<I", number))
+
+
+def pair(disk: Path) -> tuple[bytes, bytes]:
+    return disk.read_bytes(), disk.with_suffix(".pvp").read_bytes()
+
+
+def guest(disk: Path, name: str) -> bytes:
+    """A file in the config folder of the image."""
+    with vdiskkit.open_vdisk(disk) as opened, opened.windows.open_file(f"{CONFIG}/{name}") as file:
+        return file.read()
+
+
+def values(disk: Path) -> dict[str, object]:
+    """What the written hive file itself says, its logs left aside."""
+    with vdiskkit.open_vdisk(disk) as opened:
+        file = opened.volume.lookup(f"{CONFIG}/SOFTWARE")
+        hive = Hive(file.open(), "SOFTWARE")
+        assert not hive.base_block.dirty
+        key = hive.key(SPP.removeprefix("HKLM\\SOFTWARE\\"))
+        found: dict[str, object] = {value.name: value.data for value in key.values()}
+        found["only"] = key.subkey("Only in the log") is not None
+        return found
+
+
+def fill(builder: HiveBuilder) -> None:
+    """Fill a hive until little is left of 1 MiB."""
+    number = 0
+    while (free := MIB - len(builder.build())) > 8192:
+        for _ in range(max(free // 40000, 1)):
+            builder.binary("Filler", f"v{number:03}", bytes(min(16344, free - 4096 - 80)))
+            number += 1
+
+
+@pytest.fixture(scope="module")
+def dirty() -> DirtyHive:
+    return dirty_software(split=1)
+
+
+@pytest.fixture(scope="module")
+def master(dirty: DirtyHive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disk that is only planned on."""
+    return dirty_disk(tmp_path_factory.mktemp("master"), dirty)
+
+
+@pytest.fixture
+def disk(master: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    shutil.copytree(master.parent, tmp_path / "store")
+    return tmp_path / "store" / master.name
+
+
+class TestPlan:
+    def test_values_are_those_after_the_replay(self, master: Path) -> None:
+        plan = vdiskkit.plan_kms_prep(master, skip_rearm=0, kms_host="kms.example.com", now=NOW)
+        assert {(change.name, change.before, change.after) for change in plan.changes} == {
+            ("SkipRearm", "REG_DWORD 1", "REG_DWORD 0"),
+            ("KeyManagementServiceName", f'REG_SZ "{LAST_HOST}"', 'REG_SZ "kms.example.com"'),
+        }
+        assert plan.notes == (REPLAYED,)
+        assert f"  note  {REPLAYED}" in plan.describe().splitlines()
+        assert plan.to_dict()["notes"] == [REPLAYED]
+
+    def test_what_is_so_after_the_replay_is_not_written(self, master: Path) -> None:
+        plan = vdiskkit.plan(master, [skip_rearm(1), CreateKey(key=ONLY)], now=NOW)
+        assert plan.empty
+        assert plan.notes == ()
+
+    def test_other_hives_are_left_alone(self, disk: Path, dirty: DirtyHive) -> None:
+        key = r"HKLM\SYSTEM\CurrentControlSet\Example"
+        plan = vdiskkit.plan(disk, [CreateKey(key=key)], now=NOW)
+        assert plan.notes == ()
+        vdiskkit.apply(plan)
+        assert guest(disk, "SOFTWARE") == dirty.primary
+        assert guest(disk, "SOFTWARE.LOG1") == dirty.log1
+
+    def test_the_same_plan_again(self, master: Path) -> None:
+        first = vdiskkit.plan(master, [skip_rearm(0)], now=NOW)
+        assert vdiskkit.plan(master, [skip_rearm(0)], now=NOW, full_check=True).digest == first.digest
+
+
+class TestApply:
+    @pytest.mark.parametrize("full", [False, True])
+    def test_replayed_and_changed(self, disk: Path, dirty: DirtyHive, full: bool) -> None:
+        before = pair(disk)
+        system = guest(disk, "SYSTEM")
+        plan = vdiskkit.plan(disk, [skip_rearm(0)], now=NOW, full_check=full)
+        vdiskkit.apply(plan)
+        found = values(disk)
+        assert found["SkipRearm"] == 0
+        assert found["KeyManagementServiceName"] == LAST_HOST
+        assert found["only"]
+        assert guest(disk, "SOFTWARE.LOG1") == dirty.log1
+        assert guest(disk, "SOFTWARE.LOG2") == dirty.log2
+        assert guest(disk, "SYSTEM") == system
+        written = guest(disk, "SOFTWARE")
+        assert len(set(sequences(written))) == 1
+        assert sequences(written)[0] > dirty.entries[-1].sequence
+        assert recover(written, [dirty.log1, dirty.log2]) == written
+        vdiskkit.undo(disk)
+        assert pair(disk) == before
+
+    def test_a_saved_plan(self, disk: Path, tmp_path: Path) -> None:
+        vdiskkit.plan(disk, [skip_rearm(0)], now=NOW).save(str(tmp_path / "plan.json"))
+        saved = vdiskkit.load_plan(str(tmp_path / "plan.json"))
+        assert saved.notes == (REPLAYED,)
+        vdiskkit.apply(saved)
+        assert values(disk)["SkipRearm"] == 0
+
+    def test_a_second_change_finds_a_clean_hive(self, disk: Path) -> None:
+        vdiskkit.apply(vdiskkit.plan(disk, [skip_rearm(0)], now=NOW))
+        plan = vdiskkit.plan(disk, [skip_rearm(1)], now=NOW)
+        assert plan.notes == ()
+        vdiskkit.apply(plan)
+        assert values(disk)["KeyManagementServiceName"] == LAST_HOST
+
+    @pytest.mark.parametrize("kind", ["fixed", "dynamic"])
+    @pytest.mark.parametrize("old", [False, True])
+    def test_containers_and_formats(self, kind: str, old: bool, tmp_path: Path) -> None:
+        product = "win7" if old else "win10"
+        dirty = dirty_software(product, old=old)
+        disk = dirty_disk(tmp_path, dirty, product=product, kind=kind)
+        before = pair(disk)
+        plan = vdiskkit.plan_kms_prep(disk, skip_rearm=0, remove_tokens=True, now=NOW)
+        vdiskkit.apply(plan)
+        assert values(disk)["SkipRearm"] == 0
+        assert values(disk)["KeyManagementServiceName"] == LAST_HOST
+        assert guest(disk, "SOFTWARE.LOG1") == dirty.log1
+        vdiskkit.undo(disk)
+        assert pair(disk) == before
+
+    def test_a_hive_that_its_log_made_longer(self, tmp_path: Path) -> None:
+        dirty = dirty_software(large=9_000, split=1)
+        disk = dirty_disk(tmp_path, dirty)
+        before = pair(disk)
+        assert len(dirty.primary) < 4096 + bins_size(dirty.after)
+        vdiskkit.apply(vdiskkit.plan(disk, [skip_rearm(0)], now=NOW, full_check=True))
+        found = values(disk)
+        assert found["SkipRearm"] == 0
+        assert isinstance(found["Large"], bytes)
+        assert found["Large"][:256] == bytes(range(256))
+        assert len(guest(disk, "SOFTWARE")) >= 4096 + bins_size(dirty.after)
+        vdiskkit.undo(disk)
+        assert pair(disk) == before
+
+    def test_a_hive_whose_file_needs_clusters_for_it(self, tmp_path: Path) -> None:
+        """The file in the image has clusters for 1 MiB, and nearly all of it is in use."""
+        full = software_hive("win10", skip_rearm=1, edit=fill)
+        assert MIB - 8192 <= len(full) <= MIB
+
+        def grow(editor: HiveEditor) -> None:
+            editor.set_value(SPP.removeprefix("HKLM\\SOFTWARE\\"), "Large", 3, bytes(range(256)) * 40)
+
+        dirty = new_format([full, edited(full, grow, old_format_logs=False)])
+        disk = dirty_disk(tmp_path, dirty)
+        before = pair(disk)
+        vdiskkit.apply(vdiskkit.plan(disk, [skip_rearm(0)], now=NOW))
+        assert values(disk)["Large"] == bytes(range(256)) * 40
+        assert len(guest(disk, "SOFTWARE")) == 4096 + bins_size(dirty.after) > MIB
+        vdiskkit.undo(disk)
+        assert pair(disk) == before
+
+    def test_a_log_that_is_partly_broken(self, tmp_path: Path) -> None:
+        dirty = dirty_software()
+        dirty = dirty._replace(log1=damage(dirty.log1, 1, "page bit"))
+        disk = dirty_disk(tmp_path, dirty)
+        plan = vdiskkit.plan(disk, [skip_rearm(1)], now=NOW)
+        assert [(change.before, change.after) for change in plan.changes] == [("REG_DWORD 0", "REG_DWORD 1")]
+        first, second = plan.notes
+        assert first == "the SOFTWARE hive was not closed cleanly: replayed 1 entry from SOFTWARE.LOG1 first"
+        assert second.startswith("the SOFTWARE hive: SOFTWARE.LOG1 is applied up to number 188: ")
+        vdiskkit.apply(plan)
+        assert values(disk)["KeyManagementServiceName"] == "kms.first.example.com"
+
+    def test_a_log_that_the_change_deletes(self, disk: Path, dirty: DirtyHive) -> None:
+        """Its changes are in the hive by then."""
+        log = rf"Windows\System32\config\SOFTWARE.LOG{1 + (not dirty.log1)}"
+        plan = vdiskkit.plan(disk, [skip_rearm(0), DeleteFile(path=log)], now=NOW)
+        vdiskkit.apply(plan)
+        assert values(disk)["KeyManagementServiceName"] == LAST_HOST
+
+
+class TestRefusals:
+    def test_a_hive_without_a_usable_log(self, tmp_path: Path) -> None:
+        dirty = dirty_software()
+        disk = dirty_disk(tmp_path, dirty._replace(log1=bytes(len(dirty.log1))))
+        before = pair(disk)
+        with pytest.raises(StateError) as caught:
+            vdiskkit.plan(disk, [skip_rearm(0)], now=NOW)
+        assert caught.value.exit_code == 4
+        assert caught.value.message.startswith("the hive SOFTWARE was not closed cleanly: ")
+        assert caught.value.hint
+        assert pair(disk) == before
+
+    def test_no_force_opens_it(self, tmp_path: Path) -> None:
+        dirty = dirty_software()
+        disk = dirty_disk(tmp_path, dirty._replace(log1=b"", log2=b""))
+        with pytest.raises(StateError, match="was not closed cleanly"):
+            vdiskkit.plan(disk, [skip_rearm(0)], now=NOW, force=["lok", "standard-mode", "mode"])
