@@ -88,7 +88,7 @@ def of_rule(rule: RuleFacts) -> Explanation:
 def _what_now(code: str, kind: Kind | None) -> str:
     known = [item.code for item in explanations(kind)]
     similar = near(code, known)
-    family = re.match(r"[A-Z]+(?=[0-9])|[a-z]+\.", code if "." in code else code.upper())
+    family = re.match(r"[A-Z]+(?=[0-9]|$)|[a-z]+\.", code if "." in code else code.upper())
     if similar:
         hint = f"did you mean {' or '.join(similar)}?"
     elif family and any(item.startswith(family[0]) for item in known):

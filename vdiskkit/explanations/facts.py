@@ -28,7 +28,7 @@ KIND_TITLES = {
     Kind.EVENT: "Events of the licensing services",
     Kind.TERM: "Words and numbers of PVS and of licensing",
     Kind.RULE: "Rules of validate",
-    Kind.NOTICE: "Notices of inspect",
+    Kind.NOTICE: "Notices of inspect and chain show",
     Kind.ERROR: "Errors, by the type in JSON",
     Kind.EXIT: "Exit codes",
 }

@@ -89,6 +89,7 @@ def test_forms(typed: str, code: str | None) -> None:
         ("SkipReam", "nothing is known about 'SkipReam'", "SkipRearm"),
         ("event 12298", "there is no event '12298'", "did you mean 12290 or 12293 or 12288?"),
         ("KMS999", "nothing is known about 'KMS999'", "`vdiskkit rules KMS` lists those that begin with KMS"),
+        ("kms", "nothing is known about 'kms'", "`vdiskkit rules KMS` lists those that begin with KMS"),
         ("gpt.x", "nothing is known about 'gpt.x'", "`vdiskkit explain notices` lists"),
         ("exit 77", "there is no exit code '77'", "`vdiskkit explain` lists what can be explained"),
         ("activation 5", "there is no activation code '5'", "`vdiskkit explain` lists what can be explained"),
