@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.build import scenario
+from tests.build.dirty_disk import dirty_disk, dirty_software
 from tests.build.pair import write_pair
 from tests.crash.matrix import DISK, SIDE_CAR, Change, change_by, check_failures, check_power_cuts, chooser, undo_of
 from tests.crash.simulated import VanishedError, at
@@ -64,6 +65,13 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vDisk whose SOFTWARE hive was not written back, and is longer with its logs."""
+    folder = tmp_path_factory.mktemp("dirty")
+    return dirty_disk(folder, dirty_software(large=9000, split=1), side_car=PRIVATE)
+
+
 def planned(path: Path, operations: tuple[Operation, ...]) -> Change:
     with api._opened(str(path), None, ()) as disk, api._staged(disk, operations, (), NOW, full=False) as stage:
         edits = stage.edits()
@@ -105,6 +113,13 @@ def condensed(name: str, edit: FileEdit) -> Planned:
 def test_power_cuts(disks: dict[str, Path], kind: str, operation: str) -> None:
     change = planned(disks[kind], OPERATIONS[operation])
     check_power_cuts(change, chooser(1), samples=3, nested=1 if (kind, operation) == ("dynamic", "all") else 0)
+
+
+@pytest.mark.parametrize("operation", ["create-key", "delete-key"])
+def test_power_cuts_while_logs_are_replayed(dirty: Path, operation: str) -> None:
+    change = planned(dirty, OPERATIONS[operation])
+    check_power_cuts(change, chooser(1), samples=3)
+    check_power_cuts(undo_of(change), chooser(2), samples=3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
