@@ -29,6 +29,9 @@ _SECTOR = 4096
 _CHUNK = 4 * MIB
 """How much of the log is read by one call while entries are looked for."""
 _MAX_LOG = 256 * MIB
+_MAX_ROUNDS = 3
+"""Entries of two rounds through the ring can be in it, old ones cut by new ones; more than that is no ring."""
+_MAX_CHANGES = _MAX_ROUNDS * _MAX_LOG // _SECTOR
 _ENTRY = struct.Struct("<4sIIIQI4x16sQQ")
 _DESCRIPTOR = struct.Struct("<4s4s8sQQ")
 _ZERO_LENGTH = struct.Struct("<Q")
@@ -123,15 +126,16 @@ def replay_log(source: ByteSource, header: Header) -> LogReplay:
         raise UnsupportedFeatureError(
             f"VHDX log: a log of {length} bytes, more than {_MAX_LOG // MIB} MiB are not read", location=where
         )
-    run = _Log(source, header).active_sequence()
+    log = _Log(source, header)
+    run = log.active_sequence()
     if not run:
         raise CorruptStructureError(
             "the VHDX must have its log replayed, but there is no valid sequence of entries in the log",
             location=where,
             hint="the file was cut or damaged, or copied while in use; copy it again from its source",
         )
-    head = run[-1][0]
-    sequence = LogSequence(len(run), run[0][0].sequence, head.sequence, head.flushed_file_offset, head.last_file_offset)
+    head = run[-1]
+    sequence = LogSequence(len(run), run[0].sequence, head.sequence, head.flushed_file_offset, head.last_file_offset)
     if source.size < sequence.flushed_file_offset:
         raise CorruptStructureError(
             f"the VHDX file has been cut short: it has {source.size} bytes, and had "
@@ -139,7 +143,7 @@ def replay_log(source: ByteSource, header: Header) -> LogReplay:
             location=where,
             hint="copy the file again from its source and compare the sizes",
         )
-    return _gather(sequence, [change for _entry, changes in run for change in changes])
+    return _gather(sequence, log, run)
 
 
 class _Log:
@@ -150,45 +154,58 @@ class _Log:
         self._offset = header.log_offset
         self._length = header.log_length
         self._guid = header.log_guid
+        self.location = source.location.at("byte", header.log_offset)
 
-    def active_sequence(self) -> list[tuple[_Entry, list[_Descriptor]]]:
+    def active_sequence(self) -> list[_Entry]:
         """Return the entries from the oldest to the newest that must be replayed, empty when there are none.
 
         A run is a row of entries that follow each other in the ring and in their numbers. It counts when the entry that
         its newest one names as the oldest is in it; of several runs the one with the highest number is the active one.
+
+        Raises:
+            CorruptStructureError: There are more entries than a log of this length can hold.
         """
-        valid: dict[int, tuple[_Entry, list[_Descriptor]]] = {}
-        for entry in self._candidates():
-            changes = self._check(entry)
-            if changes is not None:
-                valid[entry.at] = entry, changes
+        candidates = list(self._candidates())
+        self._bound(candidates)
+        valid = {entry.at: entry for entry in candidates if self.changes(entry) is not None}
         # The newest entry of the run that each entry is in; newer ones first, so that a successor's is known.
         heads: dict[int, _Entry] = {}
-        for at, (entry, _changes) in sorted(valid.items(), key=lambda item: -item[1][0].sequence):
+        for entry in sorted(valid.values(), key=lambda item: -item.sequence):
             following = self._next(valid, entry)
-            heads[at] = heads[following[0].at] if following is not None else entry
+            heads[entry.at] = heads[following.at] if following is not None else entry
         for head in heads.values():
             if head.tail in heads and heads[head.tail] is head:
                 return self._run(valid, head)
         return []
 
-    def _run(
-        self, valid: dict[int, tuple[_Entry, list[_Descriptor]]], head: _Entry
-    ) -> list[tuple[_Entry, list[_Descriptor]]]:
+    def _bound(self, candidates: list[_Entry]) -> None:
+        """Refuse what would take long: each sector could be the beginning of an entry as long as the log."""
+        if sum(entry.length for entry in candidates) > _MAX_ROUNDS * self._length:
+            raise CorruptStructureError(
+                f"VHDX log: its {len(candidates)} entries lie on each other, {self._length} bytes cannot hold them",
+                location=self.location,
+                hint="the file is damaged; copy it again from its source",
+            )
+        changes = sum(entry.descriptors for entry in candidates)
+        if changes > _MAX_CHANGES:
+            raise UnsupportedFeatureError(
+                f"VHDX log: {changes} changes in its entries, more than {_MAX_CHANGES} are not read",
+                location=self.location,
+            )
+
+    def _run(self, valid: dict[int, _Entry], head: _Entry) -> list[_Entry]:
         run = [valid[head.tail]]
-        while run[-1][0] is not head:
-            following = self._next(valid, run[-1][0])
+        while run[-1] is not head:
+            following = self._next(valid, run[-1])
             if following is None:  # pragma: no cover - the tail's run ends with the head
                 break
             run.append(following)
         return run
 
-    def _next(
-        self, valid: dict[int, tuple[_Entry, list[_Descriptor]]], entry: _Entry
-    ) -> tuple[_Entry, list[_Descriptor]] | None:
+    def _next(self, valid: dict[int, _Entry], entry: _Entry) -> _Entry | None:
         # An entry as long as the log follows itself in the ring, but not in number: this always ends.
         item = valid.get((entry.at + entry.length) % self._length)
-        return item if item is not None and item[0].sequence == entry.sequence + 1 else None
+        return item if item is not None and item.sequence == entry.sequence + 1 else None
 
     def _candidates(self) -> Iterator[_Entry]:
         """Yield what looks like an entry of this log."""
@@ -210,8 +227,8 @@ class _Log:
             return None
         return _Entry(at, length, tail, sequence, count, flushed, last)
 
-    def _check(self, entry: _Entry) -> list[_Descriptor] | None:
-        """Return the changes of an entry, None when it is not whole."""
+    def changes(self, entry: _Entry) -> list[_Descriptor] | None:
+        """Read an entry; return its changes, None when it is not whole."""
         data = self._read(entry)
         stored = int.from_bytes(data[4:8], "little")
         if crc32c(data[:4] + bytes(4) + data[8:]) != stored:
@@ -251,15 +268,26 @@ def _changes(data: bytes, entry: _Entry) -> list[_Descriptor] | None:
     return changes
 
 
-def _gather(sequence: LogSequence, changes: list[_Descriptor]) -> LogReplay:
-    """Sum the changes up. The last one is looked at first: what an earlier one says about the same place is over."""
+def _gather(sequence: LogSequence, log: _Log, run: list[_Entry]) -> LogReplay:
+    """Sum the changes up. The last one is looked at first: what an earlier one says about the same place is over.
+
+    The entries are read again for it, one at a time, so that only the pages that count are held.
+    """
     pages: dict[int, bytes] = {}
     zeros = _Ranges()
-    for change in reversed(changes):
-        if change.page is None:
-            zeros.add(change.offset, change.offset + change.length)
-        elif change.offset not in pages and not zeros.covers(change.offset):
-            pages[change.offset] = change.page
+    for entry in reversed(run):
+        changes = log.changes(entry)
+        if changes is None:
+            raise CorruptStructureError(
+                "the log of the VHDX has been written to while it was read",
+                location=log.location,
+                hint="close what has the file open, then try again",
+            )
+        for change in reversed(changes):
+            if change.page is None:
+                zeros.add(change.offset, change.offset + change.length)
+            elif change.offset not in pages and not zeros.covers(change.offset):
+                pages[change.offset] = change.page
     return LogReplay(sequence, pages, zeros.all())
 
 

@@ -455,6 +455,74 @@ def test_many_small_heads_end_soon() -> None:
     assert disk.notices[0].message.startswith("the log must be replayed: 120 entries")
 
 
+def test_entries_that_lie_on_each_other() -> None:
+    """Each sector begins an entry as long as the log: to read all of them would take hundreds of times its length."""
+    image = dynamic()
+    for place in range(256):
+        data = log_entry([], sequence=place + 1, tail=0, flushed=0, last=0)
+        image.write(LOG_OFFSET + place * PAGE, data[:8] + struct.pack("<I", MIB) + data[12:])
+    image.set_header(log_guid=LOG_GUID)
+    image.reads.clear()
+    assert "its 256 entries lie on each other, 1048576 bytes cannot hold them" in error(image).message
+    assert sum(length for _at, length in image.reads) < 2 * MIB
+
+
+def test_old_entries_behind_new_ones() -> None:
+    """A second round through the ring, cut in the middle of an entry of the first one."""
+    image = dynamic()
+    for sequence, start, count in ((1, 0, 80), (100, 0, 41)):
+        for number in range(count):
+            data = log_entry(
+                [Page(4 * MIB, b"first" if sequence == 100 else b"wrong"), Page(4 * MIB, b"first")],
+                sequence=sequence + number, tail=start, flushed=0, last=0,
+            )  # fmt: skip
+            put_in_ring(image, (start + number * len(data)) % MIB + (0 if sequence == 1 else PAGE), data, MIB)
+    image.set_header(log_guid=LOG_GUID)
+    put_log(image, [[Page(4 * MIB, b"first")]], start=200 * PAGE, sequence=1000)
+    assert codes(image) == ["vhdx.log_replayed"]
+
+
+def test_more_changes_than_are_read() -> None:
+    count = 3 * 65536 + 1
+    length = -(-(64 + 32 * count) // MIB) * MIB
+    image = build_vhdx("dynamic", SIZE, content={0: b"first"}, log_length=length)
+    head = struct.pack("<4sIIIQII16sQQ", b"loge", 0, length, 0, 7, count, 0, LOG_GUID.bytes_le, image.size, image.size)
+    image.write(LOG_OFFSET, head)
+    image.set_header(log_guid=LOG_GUID)
+    caught = error(image)
+    assert isinstance(caught, UnsupportedFeatureError)
+    assert f"{count} changes in its entries, more than {count - 1} are not read" in caught.message
+
+
+class Rewritten(Image):
+    """A file whose log is written to by somebody else after it has been read a few times."""
+
+    left = 5
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.left -= offset >= LOG_OFFSET
+        if self.left == 0:
+            self.write(LOG_OFFSET, b"LOGE")
+        return super().read_at(offset, length)
+
+
+def test_a_log_that_changes_while_it_is_read() -> None:
+    image, told = logged(), []
+    for left in range(1, 8):
+        other = Rewritten(image.location.path)
+        other.__dict__.update(image.copy().__dict__)
+        other.left = left
+        try:
+            told += [notice.code for notice in open_container(other, path=None).notices]
+        except CorruptStructureError as exc:
+            told.append(exc.message)
+    assert set(told) == {
+        "vhdx.log_replayed",
+        "the VHDX must have its log replayed, but there is no valid sequence of entries in the log",
+        "the log of the VHDX has been written to while it was read",
+    }
+
+
 def test_identities() -> None:
     image = dynamic()
     identity = read_disk_identity(image)
