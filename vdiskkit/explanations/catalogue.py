@@ -13,7 +13,7 @@ from vdiskkit.explanations.load import read_entries
 from vdiskkit.explanations.lookup import keys_of, near, signed, split_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vdiskkit.explanations.load import Entry
     from vdiskkit.rules.facts import RuleFacts
@@ -61,12 +61,6 @@ def explanations(kind: Kind | None = None) -> tuple[Explanation, ...]:
 
 def of_rule(rule: RuleFacts) -> Explanation:
     """Return the explanation of a rule, made of its own texts."""
-    from vdiskkit.patch.fixes import FIXABLE, TOKEN_CODES
-
-    commands = [f"vdiskkit validate DISK --select {rule.code}"]
-    if rule.code in FIXABLE:
-        tokens = " --fix-tokens" if rule.code in TOKEN_CODES else ""
-        commands.append(f"vdiskkit validate DISK --select {rule.code} --fix{tokens}")
     return Explanation(
         code=rule.code,
         kind=Kind.RULE,
@@ -78,11 +72,24 @@ def of_rule(rule: RuleFacts) -> Explanation:
         meaning=rule.judgement,
         why=rule.why,
         fix=(rule.fix,) if rule.fix else (),
-        commands=tuple(commands),
+        commands=tuple(_commands_for(rule)),
         versions=rule.versions,
         related=_named_by().get(rule.code, ()),
         source=rule.source,
     )
+
+
+def _commands_for(rule: RuleFacts) -> Iterator[str]:
+    from vdiskkit.patch.fixes import FIXABLE, TOKEN_CODES
+
+    text = f"{rule.reads} {rule.judgement}"
+    deep = " --deep" if "--deep" in text else ""
+    yield f"vdiskkit validate DISK --select {rule.code}{deep}"
+    if "chain check" in text:
+        yield f"vdiskkit chain check DISK --select {rule.code}"
+    if rule.code in FIXABLE:
+        tokens = " --fix-tokens" if rule.code in TOKEN_CODES else ""
+        yield f"vdiskkit validate DISK --select {rule.code} --fix{tokens}"
 
 
 def _what_now(code: str, kind: Kind | None) -> str:

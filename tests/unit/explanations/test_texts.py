@@ -77,6 +77,20 @@ def test_commands_are_command_lines_that_parse(line: str) -> None:
         check_codes(chosen.split(",") if isinstance(chosen, str) else chosen, rule_codes())
 
 
+@pytest.mark.parametrize(
+    ("code", "commands"),
+    [
+        ("KMS101", ("validate DISK --select KMS101",)),
+        ("KMS110", ("validate DISK --select KMS110", "validate DISK --select KMS110 --fix")),
+        ("KMS113", ("validate DISK --select KMS113", "validate DISK --select KMS113 --fix --fix-tokens")),
+        ("NTF105", ("validate DISK --select NTF105 --deep",)),
+        ("VHX105", ("validate DISK --select VHX105 --deep", "chain check DISK --select VHX105")),
+    ],
+)
+def test_commands_for_a_rule(code: str, commands: tuple[str, ...]) -> None:
+    assert explain(code).commands == tuple(f"vdiskkit {command}" for command in commands)
+
+
 def test_no_form_leads_to_two_codes() -> None:
     seen: dict[str, str] = {}
     for item in explanations():
