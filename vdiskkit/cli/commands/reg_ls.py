@@ -8,7 +8,7 @@ import click
 
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import common_options, disk_options, json_options, output_option
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import CorruptStructureError, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
         keep = False
         try:
             output.write(f"key    {displayable(found.path)}{_written(found.key)}{_origin(found.key)}{mark}\n")
-            for line in _tree(found.key, depth, 1, errors.append):
+            for line in _tree(found.key, depth, 1, _Once(found.key, errors.append)):
                 output.write(f"{line}{mark}\n")
             keep = True
         finally:
@@ -64,10 +64,31 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
     return tell_damage(session, errors)
 
 
-def _tree(key: RegistryKey, depth: int, level: int, on_error: Callable[[FormatError], None]) -> Iterator[str]:
+class _Once:
+    """Gives the subkeys of keys, each key once: a key that is below itself would be listed again and again."""
+
+    def __init__(self, first: RegistryKey, on_error: Callable[[FormatError], None]) -> None:
+        self.on_error = on_error
+        self._seen = {first.offset}
+
+    def subkeys(self, key: RegistryKey) -> Iterator[RegistryKey]:
+        for subkey in key.subkeys(on_error=self.on_error):
+            if subkey.offset in self._seen:
+                self.on_error(
+                    CorruptStructureError(
+                        f"the key {subkey.path!r} is listed in two places: the tree would never end",
+                        location=subkey.location,
+                    )
+                )
+                continue
+            self._seen.add(subkey.offset)
+            yield subkey
+
+
+def _tree(key: RegistryKey, depth: int, level: int, once: _Once) -> Iterator[str]:
     from vdiskkit.text import displayable
 
-    indent = "  " * level
+    indent, on_error = "  " * level, once.on_error
     for value in key.values(on_error=on_error):
         try:
             shown = f"{_data(value)}{_origin(value)}"
@@ -75,10 +96,10 @@ def _tree(key: RegistryKey, depth: int, level: int, on_error: Callable[[FormatEr
             on_error(exc)
             shown = "(damaged)"
         yield f"{indent}value  {displayable(value.name) or '(default)'}  {value.type_name}  {shown}"
-    for subkey in key.subkeys(on_error=on_error):
+    for subkey in once.subkeys(key):
         yield f"{indent}key    {displayable(subkey.name)}{_written(subkey)}{_origin(subkey)}"
         if level < depth:
-            yield from _tree(subkey, depth, level + 1, on_error)
+            yield from _tree(subkey, depth, level + 1, once)
 
 
 def _origin(item: RegistryKey | RegistryValue) -> str:
@@ -111,6 +132,7 @@ def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> in
     from vdiskkit.report.registry_facts import RegistryKeyTree, RegistryLsResult, RegistryValueItem, plain_data
 
     errors: list[FormatError] = []
+    once = _Once(found.key, errors.append)
 
     def values(key: RegistryKey) -> Iterator[RegistryValueItem]:
         for value in key.values(on_error=errors.append):
@@ -134,7 +156,7 @@ def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> in
         )
 
     def subkeys(key: RegistryKey, level: int) -> Iterator[RegistryKeyTree]:
-        return (tree(subkey, level) for subkey in key.subkeys(on_error=errors.append))
+        return (tree(subkey, level) for subkey in once.subkeys(key))
 
     source = registry_source(found)
     own_values, own_subkeys = tuple(values(found.key)), tuple(subkeys(found.key, 2))
