@@ -13,6 +13,7 @@ from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
 from vdiskkit.patch.describe import counted, describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
+from vdiskkit.patch.logs import refuse_needed_log
 from vdiskkit.patch.ntfs import VolumeEditor
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
 from vdiskkit.patch.registry import HiveEditor
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Self
 
-    from vdiskkit.io import ByteSource, FileSource
+    from vdiskkit.io import FileSource
     from vdiskkit.location import Location
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.staging import Phase, WritableSource
     from vdiskkit.vdisk import VDisk
 
 __all__ = ["SemanticChange", "Stage"]
-
-_LOGS = (".LOG1", ".LOG2", ".LOG")
 
 
 class SemanticChange(NamedTuple):
@@ -193,8 +192,10 @@ class Stage:
             def grow(size: int) -> None:
                 stream.grow(size)
 
-            logs = self._logs(name)
-            editor = self.hives[name] = HiveEditor(stream, name=name, now=self.now, grow=grow, logs=logs)
+            windows = self.disk.windows
+            logs, replayed = windows.log_files(self._hive_file(name)), windows.registry(name).replayed
+            editor = HiveEditor(stream, name=name, now=self.now, grow=grow, logs=logs, replayed=replayed)
+            self.hives[name] = editor
             if editor.base_block.ktm_pending:
                 self.notes.append(f"the {name} hive is marked as having pending transactions, as most shut-down hives")
         return editor
@@ -204,14 +205,6 @@ class Stage:
         if path is None:
             raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
         return f"{self.disk.windows.root}\\{path}"
-
-    def _logs(self, name: str) -> list[tuple[str, ByteSource]]:
-        found: list[tuple[str, ByteSource]] = []
-        for suffix in _LOGS:
-            file = self.disk.volume.find(self._hive_file(name) + suffix)
-            if file is not None and not file.is_directory:
-                found.append((file.name, file.open()))
-        return found
 
     def _watched(self) -> list[tuple[int, int]]:
         """Where in the file the freed clusters lie: undo must find them as they are now."""
@@ -267,6 +260,7 @@ class Stage:
             return
         if file.is_directory:
             raise WriteRefusedError(f"{file.path} is a directory; only files can be deleted", location=file.location)
+        refuse_needed_log(self.disk.volume, file)
         try:
             deleted = self._volume_editor().delete_file(file.path, all_links=operation.all_links)
         except FileMissingError:

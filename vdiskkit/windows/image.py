@@ -69,12 +69,20 @@ class WindowsImage:
             if path is None:
                 raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
             path = f"{self.root}\\{path}"
-            hive = Hive(self.volume.lookup(path).open(), wanted, logs=lambda: self._logs(path))
+            hive = Hive(self.volume.lookup(path).open(), wanted, logs=lambda: self.log_files(path))
             self._hives[wanted] = hive
         return hive
 
-    def _logs(self, path: str) -> list[tuple[str, ByteSource]]:
-        """The log files beside a hive that exist, by name."""
+    def log_files(self, path: str) -> list[tuple[str, ByteSource]]:
+        """Return the transaction logs beside a hive that exist, by name.
+
+        Args:
+            path: The hive's path on the volume.
+
+        Raises:
+            FormatError: The volume is damaged on the way.
+            UnsupportedFeatureError: A log is stored in a way that cannot be read.
+        """
         found: list[tuple[str, ByteSource]] = []
         for ending in LOG_ENDINGS:
             file = self.volume.find(f"{path}{ending}")

@@ -206,13 +206,6 @@ class TestApply:
         vdiskkit.apply(plan)
         assert values(disk)["KeyManagementServiceName"] == "kms.first.example.com"
 
-    def test_a_log_that_the_change_deletes(self, disk: Path, dirty: DirtyHive) -> None:
-        """Its changes are in the hive by then."""
-        log = rf"Windows\System32\config\SOFTWARE.LOG{1 + (not dirty.log1)}"
-        plan = vdiskkit.plan(disk, [skip_rearm(0), DeleteFile(path=log)], now=NOW)
-        vdiskkit.apply(plan)
-        assert values(disk)["KeyManagementServiceName"] == LAST_HOST
-
 
 class TestRefusals:
     def test_a_hive_without_a_usable_log(self, tmp_path: Path) -> None:
@@ -231,3 +224,23 @@ class TestRefusals:
         disk = dirty_disk(tmp_path, dirty._replace(log1=b"", log2=b""))
         with pytest.raises(StateError, match="was not closed cleanly"):
             vdiskkit.plan(disk, [skip_rearm(0)], now=NOW, force=["lok", "standard-mode", "mode"])
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_a_log_that_the_hive_needs_is_not_deleted(self, disk: Path, number: int) -> None:
+        """Not even by a change that replays it: a crash could leave the hive without it."""
+        delete = DeleteFile(path=rf"Windows\System32\config\software.log{number}")
+        for operations in ([delete], [skip_rearm(0), delete]):
+            with pytest.raises(
+                StateError, match=rf"SOFTWARE.LOG{number} holds changes that are not in the hive SOFTWARE"
+            ):
+                vdiskkit.plan(disk, operations, now=NOW)
+        vdiskkit.apply(vdiskkit.plan(disk, [skip_rearm(0)], now=NOW))
+        vdiskkit.apply(vdiskkit.plan(disk, [delete], now=NOW))
+        with vdiskkit.open_vdisk(disk) as opened:
+            assert opened.volume.find(delete.path) is None
+
+    def test_other_logs_may_be_deleted(self, disk: Path) -> None:
+        paths = [r"Windows\System32\config\SYSTEM.LOG1", r"Windows\INF\setupapi.dev.log"]
+        vdiskkit.apply(vdiskkit.plan(disk, [DeleteFile(path=path) for path in paths], now=NOW))
+        with vdiskkit.open_vdisk(disk) as opened:
+            assert [opened.volume.find(path) for path in paths] == [None, None]

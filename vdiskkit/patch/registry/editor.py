@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.staging import WritableSource
     from vdiskkit.registry.base_block import BaseBlock
+    from vdiskkit.registry.replay import Replayed
     from vdiskkit.registry.value_types import RegistryData
 
 __all__ = ["HiveEditor"]
@@ -75,6 +76,7 @@ class HiveEditor:
         refuse_ktm: Refuse a hive that is marked as having pending transactions of the kernel transaction manager.
             Windows 7 to 10 leave that mark on SYSTEM and SOFTWARE at every shutdown, so it tells little.
         logs: The hive's transaction logs by file name. They are only read.
+        replayed: What becomes of them when they are replayed into this hive, where that is known already.
 
     Raises:
         FormatError: The file is no hive, or a damaged one.
@@ -91,9 +93,10 @@ class HiveEditor:
         grow: Callable[[int], None] | None = None,
         refuse_ktm: bool = False,
         logs: Sequence[tuple[str, ByteSource]] = (),
+        replayed: Replayed | None = None,
     ) -> None:
         self._logs = tuple(logs)
-        self._replayed = replayed_hive(source, self._logs, name)
+        self._replayed = replayed_hive(source, self._logs, name, replayed)
         self._buffer = WriteBuffer(source, grow, self._replayed)
         self._name = name
         self._now = now if isinstance(now, int) else _filetime(now)

@@ -118,13 +118,16 @@ class ReplayedHive:
         return (self._primary.read_at(offset, inside) if inside else b"").ljust(length, b"\0")
 
 
-def replayed_hive(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: str) -> ReplayedHive | None:
+def replayed_hive(
+    primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: str, replayed: Replayed | None = None
+) -> ReplayedHive | None:
     """Replay the logs of a hive that is dirty; a clean one is never replayed.
 
     Args:
         primary: The hive file.
         logs: Its logs by file name.
         name: Short name of the hive.
+        replayed: The replay of these logs into this file, where it is known already.
 
     Returns:
         The hive as it is after the replay; None for a clean one.
@@ -136,9 +139,10 @@ def replayed_hive(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], n
     block = primary.read_at(0, min(CHECKED_SIZE, primary.size))
     if len(block) < CHECKED_SIZE or (_sound(block) and len(set(_sequences(block))) == 1):
         return None
-    from vdiskkit.registry.replay import replay
+    if replayed is None:
+        from vdiskkit.registry.replay import replay
 
-    replayed = replay(primary, logs, name)
+        replayed = replay(primary, logs, name)
     if not replayed.stale:
         return ReplayedHive(primary, replayed, name)
     base = parse_base_block(block, primary.size, primary.location)
