@@ -25,6 +25,15 @@ PROCEDURE = (
 )
 """What people meet when they prepare a vDisk for KMS."""
 
+COMMON = (
+    *("0xC004C001", "0xC004C003", "0xC004C008", "0xC004B100", "0xC004C020", "0xC004C021", "0xC004F009"),
+    *("0xC004F00F", "0xC004F014", "0xC004F02C", "0xC004F035", "0xC004F038", "0xC004F039", "0xC004F041"),
+    *("0xC004F042", "0xC004F050", "0xC004F051", "0xC004F064", "0xC004F065", "0xC004F06C", "0x80070005"),
+    *("0x8007232A", "0x8007232B", "0x800706BA", "0x8007251D", "0xC004F074", "0x8004FE21", "0x80092328"),
+    *("0x8007007b", "0x80070490"),
+)
+"""The table of Microsoft's page "Resolve Windows activation error codes"."""
+
 WORDS = (
     *("SkipRearm", "CMID", "GVLK", "MAK", "CSVLK", "tokens.dat", "OSPPREARM", "VLActivationType"),
     *("KeyManagementServiceName", "KeyManagementServicePort", "Volume:GVLK", "Volume:CSVLK", "OEM:DM"),
@@ -38,7 +47,7 @@ def _codes(kind: Kind) -> set[str]:
     return {item.code for item in explanations(kind)}
 
 
-@pytest.mark.parametrize("code", [*PROCEDURE, *WORDS])
+@pytest.mark.parametrize("code", [*PROCEDURE, *COMMON, *WORDS])
 def test_what_the_procedure_brings_up(code: str) -> None:
     assert explain(code).meaning
 

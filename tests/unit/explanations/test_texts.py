@@ -32,6 +32,7 @@ def _texts(item: Explanation) -> list[str]:
 @pytest.mark.parametrize("item", WRITTEN, ids=lambda item: item.code)
 def test_each_text(item: Explanation) -> None:
     assert item.title[0].isupper()
+    assert item.title.isascii()
     assert not item.title.endswith((".", " "))
     assert len(item.title) <= 80
     assert item.meaning.endswith(".")
