@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from vdiskkit.patch.expected import ExpectedState
     from vdiskkit.patch.files import OpenFile
     from vdiskkit.patch.operations import Operation
+    from vdiskkit.patch.registry import HiveEditor
+    from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.stage import Stage
     from vdiskkit.registry import Hive
 
@@ -101,6 +103,8 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
     for name, editor in stage.hives.items():
         old, new = disk.windows.registry(name), fresh.windows.registry(name)
         touched = editor.touched
+        if editor.replayed is not None and touched.bins:
+            _check_replay(editor, editor.replayed, new)
         after = check_hive(new.source) if full else check_hive_touched(new.source, touched)
         severe = [problem for problem in after if problem.severe]
         if not severe:
@@ -120,6 +124,15 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
             faults = check_volume_touched(changed_volume, changed, before=volume)
         for fault in faults:
             raise _unsound("the volume", fault.message, fault.location)
+
+
+def _check_replay(editor: HiveEditor, replayed: ReplayedHive, new: Hive) -> None:
+    """The hive file holds what the logs made of it, and the edit, wherever the logs changed something."""
+    for offset, length in replayed.ranges():
+        if new.source.read_at(offset, length) != editor.read_at(offset, length):
+            raise _unsound(
+                f"the {new.name} hive", "not all that its logs hold is in it", new.location.at("hive", offset)
+            )
 
 
 def _in_old(touched: Touched, old: Hive) -> Touched:

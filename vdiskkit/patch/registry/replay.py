@@ -67,6 +67,11 @@ class ReplayedHive:
         per_page = BASE_BLOCK_SIZE // SECTOR
         return frozenset(number // per_page - 1 for number in self._sectors if number >= per_page)
 
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield what the replay changes in the file: offset, length."""
+        for offset, data, _ in self.writes():
+            yield offset, len(data)
+
     def writes(self) -> Iterator[tuple[int, bytes, Phase]]:
         """Yield what the replay changes in the file: offset, bytes, phase."""
         for offset, data in self._replayed.pages:
