@@ -16,12 +16,13 @@ import vdiskkit
 from tests.build.digitalproductid import build_digital_product_id
 from tests.build.evtx import activation_failed, build_log, kms_answer, kms_request
 from tests.build.files import unattend
-from tests.build.hive import filetime, seal
+from tests.build.hive import filetime, seal, utf16
+from tests.build.hive_log import new_format
 from tests.build.image import MIB, PartitionSpec, build_disk, build_volume
 from tests.build.pair import MAK_MODE, NONE, PRIVATE, SEALED, manifest, side_car, write_pair
 from tests.build.products import MAK, MAK_WITHOUT_N, OFFICE, WINDOWS
 from tests.build.scenario import STORE, hibernation_header, make
-from tests.build.state import LOGGED, RAM_DISK, SHUTDOWN, state_volume, system_state
+from tests.build.state import LOGGED, RAM_DISK, SHUTDOWN, software_state, state_volume, system_state
 from tests.build.vhd import build_vhd
 from tests.build.vhd_faults import break_vhd, set_footer, set_header
 from tests.build.vhdx import HEADERS, REGION_TABLES, Page, build_vhdx, put_log
@@ -120,6 +121,28 @@ def spoiled(name: str, change: Callable[[bytearray], object]) -> Callable[[Path]
         return bytes(copy)
 
     return image(edit_hive=spoil)
+
+
+def unwritten(before: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
+    """A case: SOFTWARE was not written back. In the file it is as ``before`` makes it of what it is with its log."""
+    logs: list[bytes] = []
+
+    def split(hive: str, data: bytes) -> bytes:
+        if hive != "SOFTWARE":
+            return data
+        dirty = new_format([before(data), data])
+        logs.append(dirty.log1)
+        return dirty.primary
+
+    return image(edit_hive=split, edit=lambda editor: editor.write(r"Windows\System32\config\SOFTWARE.LOG1", logs[-1]))
+
+
+def another_build(data: bytes) -> bytes:
+    return data.replace(utf16("19045"), utf16("19044"))
+
+
+def another_key(_: bytes) -> bytes:
+    return software_hive("win10", key=MAK, edit=software_state())
 
 
 # the disk file
@@ -455,6 +478,8 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "hibernated": hibernated,
     "fast-startup": image(system={"fast_startup": True}),
     "no-windows": no_windows,
+    "unwritten": unwritten(another_build),
+    "key-in-log": unwritten(another_key),
     "dirty-hive": spoiled("SOFTWARE", lambda data: data.__setitem__(4, data[4] + 1)),
     "no-system-hive": spoiled("SYSTEM", lambda data: data.__setitem__(slice(0, 4), b"nope")),
     "no-software-hive": spoiled("SOFTWARE", lambda data: data.__setitem__(slice(0, 4), b"nope")),
