@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from vdiskkit.patch.expected import ExpectedState
     from vdiskkit.patch.files import OpenFile
     from vdiskkit.patch.operations import Operation
-    from vdiskkit.patch.registry import HiveEditor
     from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.stage import Stage
     from vdiskkit.registry import Hive
@@ -104,7 +103,7 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
         old, new = disk.windows.registry(name), fresh.windows.registry(name)
         touched = editor.touched
         if editor.replayed is not None and touched.bins:
-            _check_replay(editor, editor.replayed, new)
+            _check_replay(editor.replayed, new)
         after = check_hive(new.source) if full else check_hive_touched(new.source, touched)
         severe = [problem for problem in after if problem.severe]
         if not severe:
@@ -126,13 +125,12 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
             raise _unsound("the volume", fault.message, fault.location)
 
 
-def _check_replay(editor: HiveEditor, replayed: ReplayedHive, new: Hive) -> None:
-    """The hive file holds what the logs made of it, and the edit, wherever the logs changed something."""
-    for offset, length in replayed.ranges():
-        if new.source.read_at(offset, length) != editor.read_at(offset, length):
-            raise _unsound(
-                f"the {new.name} hive", "not all that its logs hold is in it", new.location.at("hive", offset)
-            )
+def _check_replay(replayed: ReplayedHive, new: Hive) -> None:
+    """What the logs made of the hive is in its file, wherever the edit did not make something else of it."""
+    for offset, data in replayed.unedited():
+        if new.source.read_at(offset, len(data)) != data:
+            where = new.location.at("hive", offset)
+            raise _unsound(f"the {new.name} hive", "not all that its logs hold is in it", where)
 
 
 def _in_old(touched: Touched, old: Hive) -> Touched:

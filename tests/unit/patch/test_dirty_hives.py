@@ -11,11 +11,15 @@ import pytest
 
 import vdiskkit
 from tests.build.dirty_disk import CONFIG, LAST_HOST, dirty_disk, dirty_software
+from tests.build.hive import utf16
 from tests.build.hive_log import bins_size, damage, new_format, recover, sequences
 from tests.build.image import MIB
 from tests.build.windows import software_hive
 from tests.unit.patch.registry.model import edited
-from vdiskkit import CreateKey, DeleteFile, SetValue, StateError
+from vdiskkit import CreateKey, DeleteFile, SetValue, StateError, VerifyFailedError
+from vdiskkit.patch.stage import Stage
+from vdiskkit.patch.staging import Phase
+from vdiskkit.patch.verify import verify_staged
 from vdiskkit.registry import Hive
 
 if TYPE_CHECKING:
@@ -111,6 +115,23 @@ class TestPlan:
     def test_the_same_plan_again(self, master: Path) -> None:
         first = vdiskkit.plan(master, [skip_rearm(0)], now=NOW)
         assert vdiskkit.plan(master, [skip_rearm(0)], now=NOW, full_check=True).digest == first.digest
+
+
+class TestVerification:
+    @pytest.mark.parametrize("full", [False, True])
+    def test_what_is_not_replayed_after_all_is_noticed(self, master: Path, full: bool) -> None:
+        operations = [CreateKey(key=r"HKLM\SOFTWARE\Made")]
+        with vdiskkit.open_vdisk(master) as disk, Stage(disk, now=NOW) as stage:
+            stage.run(operations)
+            verify_staged(disk, stage, operations, full=full)
+            assert stage.volume_editor is not None
+            file = stage.volume_editor.open_stream(f"{CONFIG}/SOFTWARE".replace("/", "\\"))
+            data = file.read_at(0, file.size)
+            place = data.index(utf16(LAST_HOST))
+            file.write_at(place, b"x", Phase.DATA)
+            with pytest.raises(VerifyFailedError, match="not all that its logs hold is in it") as caught:
+                verify_staged(disk, stage, operations, full=full)
+            assert caught.value.location is not None
 
 
 class TestApply:

@@ -132,14 +132,6 @@ class HiveEditor:
         lists = tuple(path for path, subkeys_changed in self._keys.items() if subkeys_changed)
         return Touched(tuple(self._keys), lists, tuple(sorted(self._bins)))
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Return bytes of the hive file as it is now, uncommitted changes included.
-
-        Raises:
-            CorruptStructureError: The range reaches outside.
-        """
-        return self._buffer.read_at(offset, length)
-
     # -- values ----------------------------------------------------------------------------------------------------
     def set_value(
         self, key_path: str, name: str, kind: int, data: RegistryData, *, create_keys: bool = False

@@ -50,6 +50,7 @@ class ReplayedHive:
         self._replayed = replayed
         self._name = name
         self._known: frozenset[int] | None = None
+        self._edited: set[int] = set()
         self.view = replayed.source
         self.size = max(primary.size, replayed.size)
         self.old_format = replayed.format is LogFormat.OLD
@@ -67,10 +68,12 @@ class ReplayedHive:
         per_page = BASE_BLOCK_SIZE // SECTOR
         return frozenset(number // per_page - 1 for number in self._sectors if number >= per_page)
 
-    def ranges(self) -> Iterator[tuple[int, int]]:
-        """Yield what the replay changes in the file: offset, length."""
+    def unedited(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what the replay changes and the edit left so, as far as it is placed: offset, bytes of a sector."""
         for offset, data, _ in self.writes():
-            yield offset, len(data)
+            for at in range(0, len(data), SECTOR):
+                if (offset + at) // SECTOR not in self._edited:
+                    yield offset + at, data[at : at + SECTOR]
 
     def writes(self) -> Iterator[tuple[int, bytes, Phase]]:
         """Yield what the replay changes in the file: offset, bytes, phase."""
@@ -82,6 +85,7 @@ class ReplayedHive:
 
     def placed(self, offset: int, data: bytes, phase: Phase) -> Iterator[tuple[int, bytes, Phase]]:
         """Split an edit into parts, and say when each is written: offset, bytes, phase."""
+        self._edited.update(range(offset // SECTOR, (offset + len(data) - 1) // SECTOR + 1))
         for start, end, changed in self._runs(offset, offset + len(data)):
             early = start >= BASE_BLOCK_SIZE and (changed or phase <= Phase.DATA)
             yield start, data[start - offset : end - offset], Phase.DATA if early else Phase.RELEASE
