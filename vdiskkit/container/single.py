@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vdiskkit.errors import ChecksumError, CorruptStructureError, FormatError, UnsupportedFeatureError
+
 if TYPE_CHECKING:
     from vdiskkit.container.detect import Probe
     from vdiskkit.container.disk import VirtualDisk
 
 __all__ = ["open_single"]
+
+_HINTS = (
+    ((ChecksumError, CorruptStructureError), "the file is damaged or was cut; copy it again from its source"),
+    ((UnsupportedFeatureError,), "convert a copy of it in Hyper-V (Convert-VHD), or with the program that made it"),
+)
+"""What to do where the error itself does not say it."""
 
 
 def open_single(probe: Probe, path: str | None, *, as_parent: bool = False) -> VirtualDisk:
@@ -23,6 +31,14 @@ def open_single(probe: Probe, path: str | None, *, as_parent: bool = False) -> V
         FormatError: The file contradicts itself.
         SourceError: The operating system could not read.
     """
+    try:
+        return _open(probe, path, as_parent=as_parent)
+    except FormatError as exc:
+        exc.hint = exc.hint or next((hint for kinds, hint in _HINTS if isinstance(exc, kinds)), None)
+        raise
+
+
+def _open(probe: Probe, path: str | None, *, as_parent: bool) -> VirtualDisk:
     if probe.is_vhdx:
         from vdiskkit.container.vhdx import VhdxDisk
 
