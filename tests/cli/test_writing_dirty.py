@@ -73,6 +73,35 @@ def test_written_and_taken_back(run: Callable[..., Outcome], disk: Path, tmp_pat
     assert pair(disk) == before
 
 
+def test_it_is_clean_afterwards(run: Callable[..., Outcome], disk: Path) -> None:
+    def dirty() -> dict[str, bool]:
+        facts = run("inspect", disk, "--json").json["disks"][0]["result"]
+        return {hive["name"]: hive["dirty"] for hive in facts["windows"]["hives"]}
+
+    assert dirty()["SOFTWARE"]
+    assert run("kms-prep", disk, *PREP, YES).code == 0
+    assert not any(dirty().values())
+    assert run("kms-prep", disk, *PREP, YES).out.startswith("already so")
+
+
+def test_findings_are_mended(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    """SkipRearm is 1 in the log, and mending it replays the log."""
+    disk = dirty_disk(tmp_path, dirty_software(split=1), side_car={"write_cache_type": 0, "license_mode": 2})
+    done = run("validate", disk, "--fix", YES)
+    assert REPLAYED in done.out
+    assert f"{SPP}, SkipRearm: REG_DWORD 1 → REG_DWORD 0" in done.out
+    assert run("reg", "get", disk, rf"{SPP}\Only in the log", "Number").out == "7\n"
+
+
+def test_a_file_is_imported(run: Callable[..., Outcome], disk: Path, tmp_path: Path) -> None:
+    text = f'Windows Registry Editor Version 5.00\n\n[{SPP}\\Only in the log]\n"Number"=dword:00000008\n'
+    (tmp_path / "x.reg").write_text(text.replace("HKLM", "HKEY_LOCAL_MACHINE"))
+    done = run("reg", "import", disk, tmp_path / "x.reg", YES)
+    assert (done.code, done.err) == (0, "")
+    assert "Only in the log, Number: REG_DWORD 7 → REG_DWORD 8" in done.out
+    assert REPLAYED in done.out
+
+
 def test_what_is_so_after_the_replay(run: Callable[..., Outcome], disk: Path) -> None:
     before = contents(disk.parent)
     done = run("kms-prep", disk, "--skip-rearm", "1", "--kms-host", LAST_HOST, YES)

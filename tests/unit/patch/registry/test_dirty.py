@@ -113,6 +113,21 @@ def test_a_hive_that_its_log_made_larger(file_size: int | None) -> None:
             open_dirty(dirty, grow=False)
 
 
+def test_a_hive_that_its_log_made_smaller() -> None:
+    """Bins at its end are given up; what they held stays behind in the file, and the edit needs the room again."""
+    grown = history(large=30000)
+    dirty = new_format([grown[-1], grown[0]])
+    assert bins_size(dirty.after) + 60000 < bins_size(dirty.primary)
+
+    def both(editor: HiveEditor) -> None:
+        editor.set_value(SPP, "SkipRearm", 4, 77)
+        editor.set_value("Zone", "Room", 3, b"\x55" * 40000)
+
+    result = edited_dirty(dirty, both)
+    assert bins(result) == bins(edited(dirty.after, both))
+    assert len(result) == len(dirty.primary)
+
+
 @pytest.mark.parametrize("form", [new_format, old_format])
 def test_a_base_block_that_is_damaged_is_made_good(form: type[DirtyHive]) -> None:
     dirty = form(history(), bad_base=True)  # type: ignore[call-arg]
