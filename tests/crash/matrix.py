@@ -238,7 +238,7 @@ def check_power_cuts(
         choose: Source of random choices.
         samples: How many choices are looked at where there are too many.
         nested: As for :func:`check_recovery`.
-        nested_every: After how many calls recovery is interrupted as well.
+        nested_every: Of how many states one has its recovery interrupted as well.
     """
     done = change.done()
     assert side(done, change) == "after"
@@ -250,7 +250,7 @@ def check_power_cuts(
         with pytest.raises(PowerCut):
             change.run(system)
         for left in system.power_cuts(choose, samples=samples):
-            sides.add(check_recovery(left, change, choose, nested=0 if number % nested_every else nested))
+            sides.add(check_recovery(left, change, choose, nested=0 if states % nested_every else nested))
             states += 1
     assert sides == {"before", "after"}
     return states

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,8 @@ from tests.build.dirty_disk import dirty_disk, dirty_software
 from tests.build.pair import write_pair
 from tests.crash.matrix import DISK, SIDE_CAR, Change, change_by, check_failures, check_power_cuts, chooser, undo_of
 from tests.crash.simulated import VanishedError, at
+from tests.crash.sparse import Condensed, condense
+from vdiskkit.io import FileSource
 from vdiskkit.patch import api
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
 from vdiskkit.patch.staging import FileChange
@@ -45,13 +47,6 @@ KINDS = ("fixed", "dynamic", "differencing")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-class Planned(NamedTuple):
-    """What an operation writes to one file."""
-
-    edit: FileEdit
-    content: bytes
-
-
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A vDisk of each kind; the differencing one has nothing in it yet."""
@@ -75,37 +70,19 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def planned(path: Path, operations: tuple[Operation, ...]) -> Change:
     with api._opened(str(path), None, ()) as disk, api._staged(disk, operations, (), NOW, full=False) as stage:
         edits = stage.edits()
-    by_name: dict[str, Planned] = {}
+    by_name: dict[str, tuple[FileEdit, bytes]] = {}
     for edit in edits:
         name = SIDE_CAR if edit.path.endswith(".pvp") else DISK
-        by_name[name] = condensed(name, edit)
+        found = condensed(name, edit)
+        by_name[name] = (found.edit, found.content)
     if DISK not in by_name:
-        by_name = {DISK: Planned(FileEdit(DISK, (), SECTOR, SECTOR), bytes(SECTOR)), **by_name}
+        by_name = {DISK: (FileEdit(DISK, (), SECTOR, SECTOR), bytes(SECTOR)), **by_name}
     return change_by({name: by_name[name] for name in (DISK, SIDE_CAR) if name in by_name})
 
 
-def condensed(name: str, edit: FileEdit) -> Planned:
-    """Leave out what an edit neither writes nor watches."""
-    with Path(edit.path).open("rb") as file:
-        wanted: set[int] = {0, (edit.old_size - 1) // SECTOR, (edit.new_size - 1) // SECTOR}
-        watched = [(offset, min(length, 8 * SECTOR)) for offset, length in edit.watched]
-        ranges = [(change.offset, max(len(change.before), len(change.after))) for change in edit.changes] + watched
-        for offset, length in ranges:
-            wanted.update(range(offset // SECTOR, -(-(offset + length) // SECTOR)))
-        order = sorted(wanted)
-        place = {number: index * SECTOR for index, number in enumerate(order)}
-
-        def at_new(offset: int) -> int:
-            return place[offset // SECTOR] + offset % SECTOR
-
-        content = bytearray()
-        for number in order:
-            file.seek(number * SECTOR)
-            content += file.read(max(min(SECTOR, edit.old_size - number * SECTOR), 0))
-    changes = [change._replace(offset=at_new(change.offset)) for change in edit.changes]
-    new_size = at_new(edit.new_size - 1) + 1
-    new = FileEdit(name, changes, len(content), new_size, [(at_new(offset), length) for offset, length in watched])
-    return Planned(new, bytes(content))
+def condensed(name: str, edit: FileEdit) -> Condensed:
+    with FileSource(edit.path) as source:
+        return condense(name, edit, source)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
 Write = tuple[int, bytes, Phase]
 WATCHED = (2048, 512)
-EVERY = 1 if os.environ.get("VDISKKIT_LONG_TESTS") else 9
-"""After how many calls of a long change its recovery is interrupted too."""
+EVERY = 1 if os.environ.get("VDISKKIT_LONG_TESTS") == "1" else 50
+"""Of how many states of a long change one has its recovery interrupted too."""
 
 
 def staged(content: bytes, writes: list[Write], grow: int = 0, interims: Sequence[Write] = ()) -> StagedFile:
