@@ -245,6 +245,8 @@ def read(shape: Shape, made: Made) -> None:
         seen = disk.inspect()
         assert seen.windows is not None
         assert seen.windows.product_name is not None
+        assert disk.budget.spent_bytes <= 1536 * KIB  # what any inspection may read
+        assert disk.budget.spent_calls <= 200
         assert disk.windows.registry("SOFTWARE").key("Example").value("number").data == 1  # type: ignore[union-attr]
 
 

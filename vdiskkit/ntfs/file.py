@@ -264,9 +264,7 @@ class NtfsFile:
     def streams(self) -> tuple[StreamInfo, ...]:
         """Return the data streams, the content itself (empty name) first where there is one."""
         found = [
-            StreamInfo(part.name, part.data_size, part.compressed_size, _storage(part))
-            for part in self._volume.mft.attributes(self._record, DATA)
-            if part.resident or part.lowest_vcn == 0
+            StreamInfo(part.name, part.data_size, part.compressed_size, _storage(part)) for part in self._first_parts()
         ]
         return tuple(sorted(found, key=lambda stream: stream.name))
 
@@ -330,15 +328,15 @@ class NtfsFile:
 
     def _first_part(self, stream: str) -> Attribute | None:
         equal = self._volume.collation.equal
-        for attribute in self._data_parts():
-            if (attribute.resident or attribute.lowest_vcn == 0) and (
-                attribute.name == stream or (stream and attribute.name and equal(attribute.name, stream))
-            ):
+        for attribute in self._first_parts():
+            if attribute.name == stream or (stream and attribute.name and equal(attribute.name, stream)):
                 return attribute
         return None
 
-    def _data_parts(self) -> Iterator[Attribute]:
-        return self._volume.mft.attributes(self._record, DATA)
+    def _first_parts(self) -> Iterator[Attribute]:
+        for attribute in self._volume.mft.attributes(self._record, DATA, first_parts=True):
+            if attribute.resident or attribute.lowest_vcn == 0:
+                yield attribute
 
     def _refuse_unreadable(self, attribute: Attribute, stream: str) -> None:
         if attribute.flags & ENCRYPTED:

@@ -158,13 +158,16 @@ class Mft:
             )
         return record
 
-    def attributes(self, record: MftRecord, kind: int | None = None, name: str | None = None) -> Iterator[Attribute]:
+    def attributes(
+        self, record: MftRecord, kind: int | None = None, name: str | None = None, *, first_parts: bool = False
+    ) -> Iterator[Attribute]:
         """Yield the attributes of a file over its base and extension records, in the order of the attribute list.
 
         Args:
             record: The base record.
             kind: Only attributes of this type; extension records that hold none are not read.
             name: Only attributes of this name.
+            first_parts: Only the part of each stream that holds its sizes; the records of the others are not read.
 
         Raises:
             CorruptStructureError: The attribute list or an extension record is damaged.
@@ -176,7 +179,7 @@ class Mft:
                     yield attribute
             return
         for entry in listed:
-            if kind in (None, entry.type) and name in (None, entry.name):
+            if kind in (None, entry.type) and name in (None, entry.name) and not (first_parts and entry.lowest_vcn):
                 yield self._listed(record, entry)
 
     def runs(self, record: MftRecord, kind: int, name: str = "") -> tuple[Attribute, list[Run]] | None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.ntfs.records import FileRecords, HeldAttribute, RecordStore
     from vdiskkit.patch.ntfs.space import ClusterSpace
 
-__all__ = ["ListWriter", "line_of", "list_lines", "remove_attributes"]
+__all__ = ["ListWriter", "is_ordered", "line_of", "list_lines", "remove_attributes"]
 
 _ENTRY = struct.Struct("<IHBBQQH")
 _RECORD = 0xFFFF_FFFF_FFFF
@@ -72,6 +72,21 @@ def line_of(lines: Sequence[bytes], held: HeldAttribute) -> int:
         if _target(line) == (held.record, held.attribute.instance):
             return index
     raise CorruptStructureError(f"the attribute list does not name an attribute of MFT record {held.record}")
+
+
+def is_ordered(lines: Sequence[bytes]) -> bool:
+    """Whether lines stand as whoever looks one up expects: by type, the parts of a stream together and by VCN."""
+    streams: set[tuple[int, bytes]] = set()
+    previous = (0, b"", 0)
+    for line in lines:
+        kind, _, length, start, vcn, _, _ = _ENTRY.unpack_from(line)
+        name = line[start : start + 2 * length]
+        same = (kind, name) == previous[:2]
+        if kind < previous[0] or (same and vcn < previous[2]) or (not same and (kind, name) in streams):
+            return False
+        streams.add((kind, name))
+        previous = kind, name, vcn
+    return True
 
 
 class ListWriter:

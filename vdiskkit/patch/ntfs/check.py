@@ -18,6 +18,7 @@ from vdiskkit.ntfs.record import (
     INDEX_ROOT,
     SPARSE,
 )
+from vdiskkit.patch.ntfs.attributelist import is_ordered, list_lines
 from vdiskkit.patch.ntfs.bitmap import Bitmap
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.indexcheck import check_index
@@ -217,6 +218,8 @@ class _Check:
         for holder in (number, *records.extensions):
             if not self._records.all_are(holder, 1, used=True):
                 self.add("mft.bitmap", "a record in use is free in the bitmap of $MFT", self.store.where(holder))
+        if records.listed and not is_ordered(list_lines(self.store, records)):
+            self.add("list.order", "the attribute list is not in order", where)
         names = names_of(self.store, records)
         if len(names) != records.record.link_count:
             self.add("names.count", f"it counts {records.record.link_count} names and has {len(names)}", where)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from vdiskkit.errors import FileMissingError, WriteRefusedError
 from vdiskkit.ntfs.file import DOS_NAMESPACE
 from vdiskkit.ntfs.record import INDEX_ROOT, REPARSE_POINT
-from vdiskkit.ntfs.runs import parse_runs
 from vdiskkit.patch.ntfs.attributelist import remove_attributes
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.freerecords import RecordSpace
@@ -166,10 +165,12 @@ class Deletion:
         raise FileMissingError(f"{self._file.path} has no such name any more", location=self._file.location)
 
     def _clusters(self) -> list[tuple[int, int]]:
+        streams = {(held.attribute.type, held.attribute.name) for held in self._records.attributes}
         runs: list[Run] = []
-        for held in self._records.attributes:
-            if not held.attribute.resident:
-                runs += parse_runs(held.attribute, self._store.boot.total_clusters, self._store.where(held.record))
+        for kind, name in streams:
+            parts = self._records.find(kind, name)
+            if not all(held.attribute.resident for held in parts):  # each hard link has a name of its own
+                runs += AttributeContent(self._store, parts).runs  # which checks that no part is missing
         _refuse_double(runs, self._file)
         owned = extents(runs)
         self._space.check_owned(owned, self._file.path)

@@ -133,16 +133,25 @@ class VolumeEditor:
 
     def taken(self, extents: Iterable[tuple[int, int]]) -> None:
         """Note clusters, as (offset, length) in bytes, that were taken; they may have been freed before."""
-        for offset, length in extents:
-            self._extents = [
-                (start, end - start)
-                for first, size in self._extents
-                for start, end in (
-                    (first, min(first + size, offset)),
-                    (max(first, offset + length), first + size),
-                )
-                if start < end
-            ]
+        taken = sorted(extents)
+        if not taken:
+            return
+        left = []
+        at = 0
+        for first, size in sorted(self._extents):
+            start, end = first, first + size
+            while at < len(taken) and sum(taken[at]) <= start:
+                at += 1
+            following = at
+            while following < len(taken) and taken[following][0] < end:
+                offset, length = taken[following]
+                if offset > start:
+                    left.append((start, offset - start))
+                start = max(start, offset + length)
+                following += 1
+            if start < end:
+                left.append((start, end - start))
+        self._extents = left
 
     def gave_back(self, extents: Iterable[tuple[int, int]]) -> None:
         """Note clusters, as (offset, length) in bytes, that were freed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import WriteRefusedError
@@ -72,15 +73,18 @@ class ClusterSpace:
         for first, count in owned:
             if not self._bitmap.all_are(first, count, used=True):
                 raise _shared(f"$Bitmap says that clusters {first:#x} to {first + count - 1:#x} of {what} are free")
+        system = self._system_extents()
+        # The greatest end so far: extents that contain others would break the order otherwise.
+        ends = list(accumulate((first + count for first, count, _ in system), max))
         end = 0
-        for first, count in owned:
-            if first < end:
-                raise _shared(f"two runs of {what} share cluster {first:#x}")
-            end = first + count
-        for first, count, number in self._system_extents():
-            for own, size in owned:
-                if own < first + count and first < own + size:
-                    raise _shared(f"cluster {max(own, first):#x} belongs to {what} and to MFT record {number}")
+        for own, size in owned:
+            if own < end:
+                raise _shared(f"two runs of {what} share cluster {own:#x}")
+            end = own + size
+            at = bisect_right(ends, own)
+            if at < len(system) and system[at][0] < end:
+                first, _, number = system[at]
+                raise _shared(f"cluster {max(own, first):#x} belongs to {what} and to MFT record {number}")
 
     def release(self, owned: Sequence[tuple[int, int]]) -> None:
         """Mark clusters as free, last of all."""
@@ -207,8 +211,8 @@ class ClusterSpace:
                     parts = records.find(held.attribute.type, held.attribute.name)
                     runs = self._store.runs_of(parts)
                     found += [(first, count, number) for first, count in extents(runs)]
-        self._system = found
-        return found
+        self._system = sorted(found)
+        return self._system
 
 
 def _shared(why: str) -> WriteRefusedError:
