@@ -72,11 +72,3 @@ def test_inspect_tells_the_log_and_the_chain(run: Callable[..., Outcome], newest
 def test_a_value_of_its_registry(run: Callable[..., Outcome], newest: Path) -> None:
     outcome = run("reg", "get", newest, CURRENT_VERSION, "EditionID")
     assert (outcome.code, outcome.out) == (0, run("reg", "get", WIN7, CURRENT_VERSION, "EditionID").out)
-
-
-def test_nothing_is_written(run: Callable[..., Outcome], newest: Path) -> None:
-    before = newest.read_bytes()
-    outcome = run("kms-prep", newest, "--skip-rearm", "0", "--yes")
-    assert outcome.code == 5
-    assert "VHDX containers are not written to" in outcome.err
-    assert newest.read_bytes() == before

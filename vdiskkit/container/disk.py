@@ -82,7 +82,8 @@ class VirtualDisk(ABC):
     """A container as a read-only source of the disk inside it.
 
     Attributes:
-        source: The file; it stays its opener's to close.
+        source: The file as it is read; it stays its opener's to close.
+        file: The file as it is; another one than ``source`` only while a log has to be replayed.
         path: The file, as the user named it; None for a file object without a name.
         size: Virtual size in bytes.
         format: ``vhd``, ``vhdx`` or ``raw``.
@@ -106,7 +107,7 @@ class VirtualDisk(ABC):
     unique_id = ""
 
     def __init__(self, source: ByteSource, path: str | None, size: int) -> None:
-        self.source = source
+        self.source = self.file = source
         self.path = path
         self.size = size
         self.parent: VirtualDisk | None = None
@@ -122,7 +123,7 @@ class VirtualDisk(ABC):
     @property
     def file_size(self) -> int:
         """Length of the file in bytes."""
-        return self.source.size
+        return self.file.size
 
     @property
     def chain(self) -> tuple[VirtualDisk, ...]:

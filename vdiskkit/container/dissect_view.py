@@ -1,4 +1,4 @@
-"""A VHD through the eyes of dissect.hypervisor, as second opinion on what this package reads or has written."""
+"""A VHD or VHDX through the eyes of dissect.hypervisor, as second opinion on what this package reads or has written."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from vdiskkit.io import GuardedSource, ReadBudget, SourceFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vdiskkit.container.disk import VirtualDisk
     from vdiskkit.io import ByteSource
 
-__all__ = ["open_with_dissect"]
+__all__ = ["open_with_dissect", "read_with_dissect"]
 
 _PACKAGE = "dissect.hypervisor"
 
@@ -30,6 +33,46 @@ def open_with_dissect(source: ByteSource, budget: ReadBudget) -> Any:  # noqa: A
     from dissect.hypervisor.disk.vhd import VHD
 
     return VHD(SourceFile(GuardedSource(source, budget)))
+
+
+def read_with_dissect(source: ByteSource, disk: VirtualDisk, budget: ReadBudget) -> Callable[[int, int], bytes] | None:
+    """Return a function that reads (offset, length) of a fixed or dynamic VHD or VHDX.
+
+    Args:
+        source: The file.
+        disk: The same file as we see it.
+        budget: How much may be read.
+
+    Returns:
+        The function; None when dissect cannot open the file: it does not know all that a VHDX may hold.
+    """
+    if disk.format == "vhd":
+        vhd = open_with_dissect(source, budget)
+
+        def read(offset: int, length: int) -> bytes:
+            vhd.seek(offset)
+            return cast("bytes", vhd.read(length))
+
+        return read
+    _put_off_other_formats()
+    from dissect.hypervisor.disk.vhdx import VHDX
+
+    try:
+        vhdx = VHDX(SourceFile(GuardedSource(source, budget)))
+    except KeyError:  # of a metadata item of another program
+        return None
+    size, block_size = disk.sector_size, disk.block_size or disk.size
+
+    def read_by_blocks(offset: int, length: int) -> bytes:
+        """Read whole sectors of one block at a time: what crosses blocks, dissect reads wrongly."""
+        parts, at, end = [], offset - offset % size, offset + length
+        while at < end:
+            part = min(block_size - at % block_size, -(-(end - at) // size) * size)
+            parts.append(vhdx.read_sectors(at // size, part // size))
+            at += part
+        return b"".join(parts)[offset % size :][:length]
+
+    return read_by_blocks
 
 
 def _put_off_other_formats() -> None:

@@ -23,7 +23,7 @@ from vdiskkit.container.vhdx_bat import (
 )
 from vdiskkit.container.vhdx_bitmap import BitmapReader
 from vdiskkit.container.vhdx_header import COPY_AGAIN, read_regions
-from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, REGION_TABLE_OFFSETS
+from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, MIB, REGION_TABLE_OFFSETS
 from vdiskkit.container.vhdx_link import parent_link_of
 from vdiskkit.container.vhdx_log import LogReplay, ReplayedSource, replay_log
 from vdiskkit.container.vhdx_metadata import read_metadata
@@ -59,7 +59,6 @@ class VhdxDisk(VirtualDisk):
         SourceError: The operating system could not read.
 
     Attributes:
-        file: The file as it is.
         header: The current header.
         header_number: Which of the two it is, 1 or 2.
         header_problem: What is wrong with the other one; empty when it can be used.
@@ -104,11 +103,6 @@ class VhdxDisk(VirtualDisk):
         self._tell()
 
     @property
-    def file_size(self) -> int:
-        """Length of the file in bytes."""
-        return self.file.size
-
-    @property
     def block_states(self) -> bytes:
         """The state of each block, as the block allocation table numbers it."""
         return self._table.states
@@ -123,6 +117,39 @@ class VhdxDisk(VirtualDisk):
             return None
         entry = self._table.bitmaps[block // self.shape.chunk_ratio]
         return offset_of(entry) if state_of(entry) == FULLY_PRESENT else None
+
+    @property
+    def blocks_end(self) -> int:
+        """The first byte of the file behind everything that headers, regions and block allocation table refer to."""
+        ends = [region.end for region in self.regions.taken]
+        table = self._table
+        if table.highest is not None:
+            ends.append(offset_of(table.highest) + self.block_size)
+        if self.differencing:
+            ends += [offset_of(entry) + MIB for entry in table.bitmaps if state_of(entry) == FULLY_PRESENT]
+        return max(ends)
+
+    def reread_block(self, block: int) -> None:
+        """Read a block's table entries again and forget its bitmap: the source under this disk has changed there.
+
+        Raises:
+            SourceError: The operating system could not read.
+        """
+        table, shape, chunk = self._table, self.shape, block // self.shape.chunk_ratio
+        entry = self._entry(shape.payload_index(block))
+        states = bytearray(table.states)
+        states[block] = state_of(entry)
+        table.payload[block] = entry
+        if self.differencing:
+            table.bitmaps[chunk] = self._entry(shape.bitmap_index(chunk))
+        self._table = table._replace(states=bytes(states))
+        self.allocated_blocks = self._table.allocated
+        self._bitmaps.forget()
+
+    def use_file(self) -> None:
+        """Read from the file itself from now on: what its log held has been written to its place."""
+        self.source, self.log = self.file, None
+        self._bitmaps = BitmapReader(self.source)
 
     def map(self, offset: int, length: int) -> Iterator[Extent]:
         """Yield where the bytes of a virtual range are; see :meth:`VirtualDisk.map`."""
@@ -157,6 +184,9 @@ class VhdxDisk(VirtualDisk):
         from vdiskkit.container.vhdx_facts import vhdx_facts
 
         return vhdx_facts(self)
+
+    def _entry(self, index: int) -> int:
+        return int.from_bytes(self.source.read_at(self.regions.bat.offset + index * 8, 8), "little")
 
     def _read_table(self) -> BlockTable:
         """Read and check the block allocation table: one read of at most 64 MiB, no more than the disk needs."""

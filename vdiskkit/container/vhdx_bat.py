@@ -24,6 +24,7 @@ __all__ = [
     "FULLY_PRESENT",
     "NOT_PRESENT",
     "PARTIALLY_PRESENT",
+    "ZERO",
     "BlockTable",
     "TableShape",
     "check_table",
@@ -97,6 +98,11 @@ class BlockTable(NamedTuple):
     def allocated(self) -> int:
         """Payload blocks that are in the file, wholly or in part."""
         return self.states.count(FULLY_PRESENT) + self.states.count(PARTIALLY_PRESENT)
+
+    @property
+    def highest(self) -> int | None:
+        """The entry of the payload block that lies farthest behind in the file; None when no block is there."""
+        return max(compress(self.payload, self.states.translate(_IN_FILE)), default=None)
 
 
 def parse_table(data: bytes, shape: TableShape, location: Location) -> BlockTable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
+from uuid import uuid4
 
 from vdiskkit.container import open_container
 from vdiskkit.container.vhd import BlockVhd
@@ -14,8 +15,10 @@ from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from uuid import UUID
 
     from vdiskkit.container import VirtualDisk
+    from vdiskkit.container.vhdx import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.patch.container.blocks import BlockAllocation
@@ -28,6 +31,7 @@ class _Writer(Protocol):
     """What a container kind has to do for writes. The range has been checked by then."""
 
     allocations: list[BlockAllocation]
+    notes: list[str]
 
     def write(self, offset: int, data: bytes, phase: Phase) -> None: ...
 
@@ -42,6 +46,7 @@ class _FlatWriter:
     def __init__(self, staged: StagedFile) -> None:
         self._staged = staged
         self.allocations: list[BlockAllocation] = []
+        self.notes: list[str] = []
 
     def write(self, offset: int, data: bytes, phase: Phase) -> None:
         self._staged.write_at(offset, data, max(phase, Phase.DATA))
@@ -61,21 +66,20 @@ class WritableDisk:
     Args:
         container: The disk, opened over ``staged`` itself, so that it reads what was written.
         staged: The overlay over its file.
+        new_id: Gives the ids that a VHDX gets with every change.
 
     Raises:
         WriteRefusedError: The container has a shape that is not written to; the message says which.
         SourceError: The operating system could not read.
     """
 
-    def __init__(self, container: VirtualDisk, staged: StagedFile) -> None:
+    def __init__(self, container: VirtualDisk, staged: StagedFile, *, new_id: Callable[[], UUID] = uuid4) -> None:
         refuse_unsafe(container, staged)
-        if container.source is not staged:
+        if container.file is not staged:
             raise ValueError("the container must be opened over the staged file itself, without a cache between")
         self.container = container
         self.staged = staged
-        self._writer: _Writer = (
-            BlockWriter(container, staged) if isinstance(container, BlockVhd) else _FlatWriter(staged)
-        )
+        self._writer = _writer(container, staged, new_id)
 
     @property
     def size(self) -> int:
@@ -91,6 +95,11 @@ class WritableDisk:
     def allocations(self) -> Sequence[BlockAllocation]:
         """The blocks that were added to the file, in that order."""
         return tuple(self._writer.allocations)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of the writes."""
+        return tuple(self._writer.notes)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes of the virtual disk, written ones included.
@@ -146,9 +155,11 @@ class WritableDisk:
             (change.offset // SECTOR, -(-(change.offset + len(change.after)) // SECTOR))
             for change in self.staged.changes()
         ]
+        size = self.staged.original_size
         return [
-            (first * SECTOR, min(end * SECTOR, self.staged.original_size) - first * SECTOR)
+            (first * SECTOR, min(end * SECTOR, size) - first * SECTOR)
             for first, end in _without(_merged(wanted), _merged(written))
+            if first * SECTOR < size
         ]
 
     def close(self) -> None:
@@ -164,8 +175,18 @@ def open_writable(
     parent_dirs: Sequence[str] = (),
     follow_parent_paths: bool = False,
     open_source: Callable[[str], ByteSource] = open_path,
+    new_id: Callable[[], UUID] = uuid4,
 ) -> WritableDisk:
     """Open the disk in a staged file for writing; arguments as for :func:`~vdiskkit.container.open_container`.
+
+    Args:
+        staged: The overlay over the file.
+        path: The file's path.
+        format: ``vhd``, ``vhdx`` or ``raw``; None lets the content decide.
+        parent_dirs: Folders to look for parents in, after the child's own.
+        follow_parent_paths: Whether local paths stored in the files are used too.
+        open_source: Opens a parent's file.
+        new_id: Gives the ids that a VHDX gets with every change.
 
     Raises:
         WriteRefusedError: The container has a shape that is not written to; the message says which.
@@ -183,7 +204,7 @@ def open_writable(
         open_source=open_source,
     )
     try:
-        return WritableDisk(container, staged)
+        return WritableDisk(container, staged, new_id=new_id)
     except BaseException:
         container.close()
         raise
@@ -210,6 +231,16 @@ class WritableSlice(SliceSource):
         """Stage a write; see :class:`~vdiskkit.patch.staging.WritableSource`."""
         check_range(self, offset, len(data))
         self._target.write_at(self._offset + offset, data, phase)
+
+
+def _writer(container: VirtualDisk, staged: StagedFile, new_id: Callable[[], UUID]) -> _Writer:
+    if isinstance(container, BlockVhd):
+        return BlockWriter(container, staged)
+    if container.format == "vhdx":
+        from vdiskkit.patch.container.vhdx_blocks import VhdxWriter
+
+        return VhdxWriter(cast("VhdxDisk", container), staged, new_id)
+    return _FlatWriter(staged)
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

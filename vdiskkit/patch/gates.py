@@ -136,7 +136,10 @@ def pair_gates(disk: Surroundings, path: str, *, edits_disk: bool) -> Iterable[G
 
 
 def _container_gates(disk: VDisk) -> Iterable[Gate]:
-    damage = {"vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs", "vhd.saved_state"}
+    damage = {
+        *("vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs", "vhd.saved_state"),
+        "vhdx.region_table_damaged",
+    }
     for notice in disk.container.own_notices:
         if notice.code in damage:
             error = WriteRefusedError(

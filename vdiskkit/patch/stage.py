@@ -7,12 +7,14 @@ work. Nothing here touches a file.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
 from vdiskkit.patch.describe import counted, describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
+from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.logs import refuse_needed_log
 from vdiskkit.patch.ntfs import VolumeEditor
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
@@ -22,9 +24,10 @@ from vdiskkit.patch.transaction import FileEdit
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
     from typing import Self
+    from uuid import UUID
 
     from vdiskkit.io import FileSource
     from vdiskkit.location import Location
@@ -95,6 +98,7 @@ class Stage:
         self._paths: list[str] = []
         self._staged: list[StagedFile] = []
         self._freed: list[tuple[int, int]] = []
+        self._new_id: Callable[[], UUID] = uuid4
         self._volume_offset = 0
 
     def __enter__(self) -> Self:
@@ -123,6 +127,7 @@ class Stage:
             StateError: A hive is dirty, and no log of it can be replayed.
             WriteRefusedError: An operation is not provably safe.
         """
+        self._new_id = ids_for(self.now, operations, self.disk.container.unique_id)
         for operation in operations:
             if isinstance(operation, SetPvpField):
                 continue
@@ -133,6 +138,8 @@ class Stage:
         for editor in self.hives.values():
             if editor.commit() is not None and editor.replayed is not None:
                 self.notes += editor.replayed.notes()
+        if self.writable is not None:
+            self.notes += self.writable.notes
         fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
         if fields:
             self._edit_side_car(fields)
@@ -159,6 +166,7 @@ class Stage:
                 parent_dirs=disk.parent_dirs,
                 follow_parent_paths=disk.follow_parent_paths,
                 open_source=self._open_parent,
+                new_id=self._new_id,
             )
             number = disk.selected.partition if disk.selected is not None else None
             partition = next(item for item in disk.partitions.partitions if item.number == number)

@@ -23,6 +23,7 @@ from vdiskkit.vdisk import VDisk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vdiskkit.container import VirtualDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.patch.expected import ExpectedState
     from vdiskkit.patch.files import OpenFile
@@ -192,8 +193,9 @@ def verify_applied(expected: Expectation, files: Sequence[OpenFile]) -> None:
                 if digest(fresh.container.read_at(offset, length)) != wanted:
                     raise _wrong(f"the virtual disk at {offset:#x}", fresh.container.location)
             _check_state(fresh, expected.state)
-            if fresh.container.format == "vhd" and fresh.container.subformat != "differencing":
-                _check_with_dissect_hypervisor(source, expected)
+            _check_container(fresh.container)
+            if fresh.container.format != "raw" and fresh.container.subformat != "differencing":
+                _check_with_dissect_hypervisor(source, fresh.container, expected)
     except VerifyFailedError:
         raise
     except VDiskError as exc:
@@ -239,13 +241,19 @@ def _second_opinion(disk: VDisk, state: ExpectedState) -> None:
             )
 
 
-def _check_with_dissect_hypervisor(source: ByteSource, expected: Expectation) -> None:
-    from vdiskkit.container.dissect_view import open_with_dissect
+def _check_container(disk: VirtualDisk) -> None:
+    """A file that was written to is closed as a whole: both headers of a VHDX count, and no log is pending."""
+    for notice in disk.own_notices:
+        if notice.code in ("vhdx.header_damaged", "vhdx.log_replayed"):
+            raise VerifyFailedError(f"the changed disk is not sound: {notice.message}", location=notice.location)
 
-    disk = open_with_dissect(source, ReadBudget(_BYTES, _CALLS))
+
+def _check_with_dissect_hypervisor(source: ByteSource, disk: VirtualDisk, expected: Expectation) -> None:
+    from vdiskkit.container.dissect_view import read_with_dissect
+
+    read = read_with_dissect(source, disk, ReadBudget(_BYTES, _CALLS))
     for offset, length, wanted in expected.ranges:
-        disk.seek(offset)
-        if digest(disk.read(length)) != wanted:
+        if read is not None and digest(read(offset, length)) != wanted:
             raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", source.location)
 
 

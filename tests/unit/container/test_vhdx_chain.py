@@ -16,7 +16,6 @@ from vdiskkit.errors import (
     ParentNotFoundError,
     UnsupportedFeatureError,
     VDiskError,
-    WriteRefusedError,
 )
 from vdiskkit.io import BytesSource, FileSource, GuardedSource, ReadBudget
 from vdiskkit.location import Location
@@ -177,14 +176,6 @@ def test_versions_are_linked_by_their_ids(tmp_path: Path) -> None:
     second.save(tmp_path / "disk.1.avhdx")
     facts = read_pair(tmp_path / "disk.1.avhdx", read_identity=_identity)
     assert [(item.parent_file, item.parent_by) for item in facts.versions] == [(None, None), ("disk.vhdx", "id")]
-
-
-def test_vhdx_is_not_written_to(tmp_path: Path) -> None:
-    from vdiskkit.patch.container.refusals import refuse_unsafe
-
-    image = base()
-    with pytest.raises(WriteRefusedError, match="VHDX containers are not written to"):
-        refuse_unsafe(open_container(image, path=None), image)
 
 
 def test_ten_versions_cost_little_each(tmp_path: Path) -> None:

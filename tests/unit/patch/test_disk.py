@@ -340,7 +340,7 @@ def test_a_file_does_not_grow_beyond_2040_gib() -> None:
 
 def test_a_container_of_another_kind_is_refused() -> None:
     class Other(VirtualDisk):
-        format = "vhdx"
+        format = "vmdk"
 
         def map(self, offset: int, length: int) -> object:  # type: ignore[override]
             raise AssertionError
@@ -349,7 +349,7 @@ def test_a_container_of_another_kind_is_refused() -> None:
             raise AssertionError
 
     staged = StagedFile(BytesSource(bytes(SIZE)))
-    with pytest.raises(WriteRefusedError, match="VHDX"):
+    with pytest.raises(WriteRefusedError, match="VMDK"):
         WritableDisk(Other(staged, None, SIZE), staged)
 
 

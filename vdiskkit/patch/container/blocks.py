@@ -62,6 +62,7 @@ class BlockWriter:
         self._staged = staged
         self._bitmap_size = disk.header.bitmap_size
         self.allocations: list[BlockAllocation] = []
+        self.notes: list[str] = []
         self._new: dict[int, BlockAllocation] = {}
         self._old_bitmaps: dict[int, bytes] = {}
         self._end: int | None = None

@@ -6,7 +6,7 @@ what the disk held; of others a part would have to be kept in step that only its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vdiskkit.container.vhd import BlockVhd, VhdDisk
 from vdiskkit.container.vhd_layout import SECTOR_SIZE
@@ -15,6 +15,7 @@ from vdiskkit.patch.container.blocks import MAX_SIZE
 
 if TYPE_CHECKING:
     from vdiskkit.container import VirtualDisk
+    from vdiskkit.container.vhdx import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
@@ -42,6 +43,10 @@ def refuse_unsafe(disk: VirtualDisk, source: ByteSource) -> None:
         _refuse_vhd(disk)
         if isinstance(disk, BlockVhd):
             _refuse_blocks(disk, source)
+    elif disk.format == "vhdx":
+        from vdiskkit.patch.container.vhdx_refusals import refuse_vhdx
+
+        refuse_vhdx(cast("VhdxDisk", disk))
     else:
         raise _refused(f"{disk.format.upper()} containers are not written to", disk.location, "convert a copy to VHD")
 
