@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,40 @@ def test_chains_by_pyvhdi(tmp_path: Path, block_size: int, depth: int) -> None:
         disk = open_container(source, path=str(paths[-1]))
         assert disk.size == SIZE
         assert disk.read_at(0, SIZE) == theirs
+        disk.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_chains_at_random(tmp_path: Path, seed: int) -> None:
+    """Several versions with block and sector sizes of their own, changed in groups of eight sectors.
+
+    Within one byte of a sector bitmap libvhdi takes every sector behind the first present one for present, too.
+    """
+    dice = random.Random(seed)  # noqa: S311 - repeatable, no secret
+    paths: list[Path] = []
+    parent: dict[str, str] | None = None
+    # libvhdi wants one size of sectors in a chain.
+    sector = dice.choice([512, 4096])
+    for number in range(dice.randint(2, 5)):
+        group, content = 8 * sector, {}
+        for _ in range(dice.randint(1, 12)):
+            near = dice.randrange(0, SIZE, MIB) + dice.choice([-group, 0, group])
+            at = max(dice.choice([near, dice.randrange(0, SIZE, group)]), 0) // group * group
+            length = min(dice.choice([group, 5 * group, 40 * group]), SIZE - at)
+            content |= {place: noise(group, dice.randrange(1 << 30)) for place in range(at, at + length, group)}
+        image = build_vhdx(
+            "dynamic" if parent is None else "differencing", SIZE, dice.choice([1, 2, 4, 32]) * MIB, content,
+            sector_size=sector, parent=parent, reverse=dice.random() < 0.5,
+        )  # fmt: skip
+        paths.append(image.save(tmp_path / (f"disk.{number}.avhdx" if number else "disk.vhdx")))
+        parent = link_to(image, f".\\{paths[-1].name}")
+    target = tmp_path / "theirs.raw"
+    subprocess.run([python_with("pyvhdi"), "-c", READ_CHAIN, target, *paths], check=True)
+    theirs = target.read_bytes()
+    with FileSource(str(paths[-1])) as source:
+        disk = open_container(source, path=str(paths[-1]))
+        step = 999_983
+        assert b"".join(disk.read_at(at, min(step, SIZE - at)) for at in range(0, SIZE, step)) == theirs
         disk.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def change(path: Path, *commands: str) -> None:
 
 
 @pytest.mark.parametrize("subformat", ["dynamic", "fixed"])
-@pytest.mark.parametrize("block_size", [1, 2, 8, 32, 64, 256])
+@pytest.mark.parametrize("block_size", [1 << power for power in range(9)])
 def test_disks_of_qemu(tmp_path: Path, subformat: str, block_size: int) -> None:
     """Written to and discarded here and there, at ends of blocks and in the middle."""
     path = tmp_path / "disk.vhdx"
@@ -63,6 +64,32 @@ def test_disks_of_qemu(tmp_path: Path, subformat: str, block_size: int) -> None:
         disk = open_container(source, path=str(path))
         assert (disk.subformat, disk.block_size, disk.notices) == (subformat, block_size * MIB, ())
         assert (disk.facts().creator_application or "").startswith("QEMU")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_disks_that_qemu_wrote_to_at_random(tmp_path: Path, seed: int) -> None:
+    """Dozens of writes, zeroed and discarded ranges, at and across the ends of blocks, in several sessions."""
+    dice = random.Random(seed)  # noqa: S311 - repeatable, no secret
+    block = dice.choice([1, 2, 4, 8, 16, 32, 64, 128, 256]) * MIB
+    size = dice.choice([3 * block, 41 * MIB]) - dice.choice([0, 512, 4096, MIB - 512])
+    path = tmp_path / "disk.vhdx"
+    subformat = dice.choice(["dynamic", "fixed"])
+    zero_state = dice.choice(["on", "off"])
+    options = f"subformat={subformat},block_size={block // MIB}M,block_state_zero={zero_state}"
+    run("qemu-img", "create", "-f", "vhdx", "-o", options, path, str(size))
+    for _session in range(3):
+        commands = []
+        for _ in range(12):
+            near = dice.randrange(0, size, block) + dice.choice([-4608, -512, 0, 512, 70_144])
+            at = max(min(dice.choice([near, dice.randrange(0, size, 512)]), size - 512), 0)
+            length = min(dice.choice([512, 4096, 66_048, 3 * MIB]), size - at)
+            commands.append(
+                f"{dice.choice([f'write -P {dice.randrange(1, 256)}', 'write -z', 'discard'])} {at} {length}"
+            )
+        change(path, *commands)
+        ours = by_us(path)
+        assert ours == by_qemu(path)
+    assert len(set(ours)) > 3
 
 
 @pytest.mark.parametrize("zero_state", ["on", "off"])
