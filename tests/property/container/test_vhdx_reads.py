@@ -244,3 +244,27 @@ def test_a_torn_entry_ends_the_sequence(count: int, start: int, broken: int, whe
     replay = replay_log(image, header)
     assert replay.sequence.entries == min(count, broken)
     assert sorted(replay.pages) == [block + PAGE * number for number in range(min(count, broken))]
+
+
+@pytest.mark.parametrize("start", [0, 1, 200, 252, 254, 255])
+def test_an_entry_of_many_sectors_goes_around_the_end(start: int) -> None:
+    """More descriptors than fit into the first sector of an entry, and data behind them; each part may lie at the end."""
+    image = build_vhdx("dynamic", MIB)
+    base = image.size
+    image.write(base, b"\xee" * 400 * PAGE)
+    first: list[Page | Zeros] = [
+        Page(base + number * 2 * PAGE, bytes([number % 255 + 1]) * PAGE) for number in range(60)
+    ]
+    zeros: list[Page | Zeros] = [Zeros(base + (200 + number) * PAGE, PAGE) for number in range(150)]
+    second: list[Page | Zeros] = [*zeros, *(Page(base + number * 3 * PAGE, b"second") for number in range(50))]
+    put_log(image, [first, second], start=start * PAGE)
+    replay = replay_log(image, read_headers(image).header)
+    assert replay.sequence.entries == 2
+    model = bytearray(b"\xee" * 400 * PAGE)
+    for change in (*first, *second):
+        at = change.offset - base
+        if isinstance(change, Page):
+            model[at : at + PAGE] = change.data.ljust(PAGE, b"\0")
+        else:
+            model[at : at + change.length] = bytes(change.length)
+    assert ReplayedSource(image, replay).read_at(base, len(model)) == model
