@@ -248,7 +248,7 @@ def test_a_torn_entry_ends_the_sequence(count: int, start: int, broken: int, whe
 
 @pytest.mark.parametrize("start", [0, 1, 200, 252, 254, 255])
 def test_an_entry_of_many_sectors_goes_around_the_end(start: int) -> None:
-    """More descriptors than fit into the first sector of an entry, and data behind them; each part may lie at the end."""
+    """More descriptors than the first sector of an entry holds, data behind them; each part may lie at the end."""
     image = build_vhdx("dynamic", MIB)
     base = image.size
     image.write(base, b"\xee" * 400 * PAGE)
