@@ -331,8 +331,8 @@ def test_annotations_hold_no_forged_command(run: Callable[..., Outcome], form: s
 
 
 _LABELS = re.compile(
-    r"(?:disk|profile|errors|warnings|notes|waived|not determinable|passed|left out|at|found|fix|read|until|more|summary"
-    r"|[A-Z]{3}[0-9]{3}|\\|)(?: |$)"
+    r"(?:disk|profile|errors|warnings|notes|waived|not determinable|passed|left out|at|found|fix|read|until|more"
+    r"|summary|[A-Z]{3}[0-9]{3}|\\|)(?: |$)"
 )
 
 
