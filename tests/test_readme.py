@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from vdiskkit.cli.run import run
 from vdiskkit.cli.session import Session
-
-if TYPE_CHECKING:
-    import pytest
+from vdiskkit.rules.catalogue import built_in_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,18 +23,25 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert capsys.readouterr().out.splitlines() == ["Windows 7 Enterprise standard kms", "Enterprise", "b'MZ'"]
 
 
-def test_the_screen_copy_is_what_the_command_prints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [0, 1], ids=["inspect", "reg get"])
+def test_a_screen_copy_is_what_the_command_prints(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = TEXT.split("    $ python -m vdiskkit ", 1)[1]
-    command, _, rest = shown.partition("\n")
-    copy = rest.split("\nMore:", 1)[0]
+    screens = re.findall(r"^    \$ python -m vdiskkit ((?:.*\\\n)*.*)\n((?:    .*\n)+)", TEXT, re.MULTILINE)
+    assert len(screens) == 2
+    command, copy = screens[number]
     monkeypatch.chdir(ROOT)
-    assert run(command.split(), Session()) == 0
-    printed = capsys.readouterr().out
+    # As a POSIX shell reads it, in which a backslash between quotation marks stays one before letters.
+    assert run(shlex.split(command.replace("\\\n", " ")), Session()) == 0
+    printed = capsys.readouterr()
 
     def words(text: str) -> list[str]:
         # The copy is wrapped for reading; "|" marks a continued line.
         return [word for word in text.split() if word != "|"]
 
-    assert words(copy) == words(printed)
+    assert words(copy) == words(printed.out + printed.err)
+
+
+def test_the_number_of_rules_is_true() -> None:
+    (number,) = re.findall(r"^(\d+) rules over", TEXT, re.MULTILINE)
+    assert int(number) == len(built_in_rules())
