@@ -27,7 +27,8 @@ def test_a_healthy_pair_is_found_fit_with_everything_determined(judge: Judge) ->
     # Each asks something that this disk or profile does not have, or that is read with --deep only (VHD107).
     assert left_out == [
         "VHD107", "VHX101", "VHX102", "VHX103", "VHX104", "VHX105",
-        "CHN106", "CHN107", "CHN110", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105", "EXP101", "EXP102", "EXP103", "WVR101",
+        "CHN106", "CHN107", "CHN110", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105",
+        "EXP101", "EXP102", "EXP103", "WVR101",
     ]  # fmt: skip
 
 
