@@ -71,7 +71,7 @@ def edit(staged: Staged, model: dict[str, bytes], data: st.DataObject) -> None:
             stream.grow(stream.size + step)
         except WriteRefusedError as refusal:
             # Nothing has been written, so the model does not change either.
-            if "no room" not in refusal.message and "no longer fits" not in refusal.message:
+            if not any(text in refusal.message for text in ("no room", "more MFT record", "too few for")):
                 raise
             return
         content += bytes(step)
