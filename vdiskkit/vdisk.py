@@ -263,6 +263,7 @@ class VDisk:
         show_keys: bool = False,
         second_opinion: bool = False,
         readiness: bool = False,
+        blocks: bool = False,
     ) -> Inspection:
         """Gather everything known about the pair.
 
@@ -272,14 +273,27 @@ class VDisk:
             second_opinion: Also read the answers that matter most with the dissect libraries and tell differences.
             readiness: Also read what decides whether the image can be cloned as it is: pending restarts, setup state,
                 answer files, cached KMS hosts, the event log.
+            blocks: Also survey what the disk file holds of the disk: of a differencing file, all its sector bitmaps
+                are read.
 
         Raises:
             VDiskError: The container or its chain cannot be read. What is unreadable inside becomes a notice.
         """
         from vdiskkit.inspection.gather import gather
 
-        with self.budget.limited(_INSPECT_BYTES + (self.container.size // 32768 if deep else 0), _INSPECT_CALLS):
-            return gather(self, deep=deep, show_keys=show_keys, second_opinion=second_opinion, readiness=readiness)
+        more = self.container.size // 32768 if deep else 0
+        if blocks:
+            # A bit for each sector, read in pages of 4 KiB at least.
+            more += self.container.size // 4096 + (self.container.allocated_blocks or 0) * 2 * _PAGE_SIZE
+        with self.budget.limited(_INSPECT_BYTES + more, _INSPECT_CALLS):
+            return gather(
+                self,
+                deep=deep,
+                show_keys=show_keys,
+                second_opinion=second_opinion,
+                readiness=readiness,
+                blocks=blocks,
+            )
 
     def close(self) -> None:
         """Close the disk file and its parents' files; a file object that was handed in stays open."""

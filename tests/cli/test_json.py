@@ -57,7 +57,7 @@ def test_schemas_are_printed(run: Callable[..., Outcome]) -> None:
 @pytest.mark.parametrize("disk", DISKS)
 @pytest.mark.parametrize(
     "args",
-    [("inspect",), ("inspect", "--deep", "--second-opinion", "--readiness"), ("license",), ("pvp", "show")],
+    [("inspect",), ("inspect", "--deep", "--second-opinion", "--readiness", "--blocks"), ("license",), ("pvp", "show")],
     ids=" ".join,
 )
 def test_real_output_validates(run: Callable[..., Outcome], disk: str, args: tuple[str, ...]) -> None:

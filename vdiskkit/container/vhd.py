@@ -176,6 +176,11 @@ class BlockVhd(VhdDisk):
         last = max(filter(UNALLOCATED.__ne__, self._entries), default=None)
         return 0 if last is None else last * SECTOR_SIZE + self._bitmap_size + self.block_size
 
+    @property
+    def blocks_present(self) -> bytes:
+        """A byte for each block: 1 when it is in the file, else 0."""
+        return bytes(map(UNALLOCATED.__ne__, self._entries))
+
     def block_offset(self, block: int) -> int | None:
         """Return where a block begins in the file, its sector bitmap first; None when it is not there."""
         entry = self._entries[block]

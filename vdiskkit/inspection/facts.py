@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from vdiskkit.container.facts import ContainerFacts
 from vdiskkit.facts import Facts, Notice
+from vdiskkit.inspection.block_facts import BlockMapFacts
 from vdiskkit.inspection.readiness_facts import ReadinessFacts
 from vdiskkit.licensing.facts import LicensingFacts
 from vdiskkit.ntfs.facts import VolumeFacts
@@ -94,6 +95,7 @@ class Inspection(Facts):
         procedure: The eight steps and what the image shows of each.
         notices: What is worth telling besides.
         cross_check: The second opinion, None unless it was asked for.
+        blocks: The allocation map of the disk file; None unless it was asked for.
         readiness: What decides whether the image can be cloned as it is; None unless it was asked for, and without
             Windows.
     """
@@ -111,3 +113,4 @@ class Inspection(Facts):
     notices: tuple[Notice, ...]
     cross_check: CrossCheckFacts | None
     readiness: ReadinessFacts | None
+    blocks: BlockMapFacts | None = None

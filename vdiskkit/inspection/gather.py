@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vdiskkit.container import VirtualDisk
+    from vdiskkit.inspection.block_facts import BlockMapFacts
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
     from vdiskkit.ntfs import NtfsVolume
@@ -100,6 +101,7 @@ def gather(
     show_keys: bool = False,
     second_opinion: bool = False,
     readiness: bool = False,
+    blocks: bool = False,
 ) -> Inspection:
     """Read everything known about a vDisk pair.
 
@@ -109,6 +111,7 @@ def gather(
         show_keys: Show product keys whole that are no published GVLKs.
         second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
         readiness: Also read what decides whether the image can be cloned as it is.
+        blocks: Also survey what the disk file holds of the disk.
     """
     log = NoticeLog()
     _add(log, disk.container.notices)
@@ -177,7 +180,16 @@ def gather(
         notices=log.notices(),
         cross_check=checked,
         readiness=ready,
+        blocks=_block_map(disk, wanted=blocks),
     )
+
+
+def _block_map(disk: Inspectable, *, wanted: bool) -> BlockMapFacts | None:
+    if not wanted:
+        return None
+    from vdiskkit.inspection.blocks import survey
+
+    return survey(disk)
 
 
 def _why_not_clean(volume: VolumeFacts) -> str:

@@ -12,6 +12,7 @@ __all__ = ["SECTIONS", "fields_of"]
 SECTIONS: Final = {
     "container": ("container",),
     "chain": ("container",),
+    "blocks": ("blocks",),
     "partitions": ("partitions", "volumes"),
     "volume": ("volume", "volumes"),
     "windows": ("windows",),

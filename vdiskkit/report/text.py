@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vdiskkit.report import text_disk, text_license, text_pair, text_readiness, text_windows
+from vdiskkit.report import text_blocks, text_disk, text_license, text_pair, text_readiness, text_windows
 from vdiskkit.report.layout import Row, render, stale_mark
 from vdiskkit.report.sections import SECTIONS
 
@@ -87,6 +87,7 @@ def _opinion(inspection: Inspection) -> Iterator[Row]:
 _WRITERS: Final[dict[str, Callable[[Inspection], Iterator[Row]]]] = {
     "container": text_disk.container,
     "chain": text_disk.chain,
+    "blocks": text_blocks.blocks,
     "partitions": text_disk.partitions,
     "volume": text_disk.volume,
     "windows": text_windows.windows,

@@ -26,7 +26,7 @@ def _inspection(name: str) -> Inspection:
     from vdiskkit.vdisk import open_vdisk
 
     with open_vdisk(SAMPLES / name) as disk:
-        return disk.inspect(readiness=True)
+        return disk.inspect(readiness=True, blocks=True)
 
 
 def _normal(text: str) -> str:

@@ -48,6 +48,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     callback=_sections,
     help=f"Only these sections: {', '.join(SECTIONS)}.",
 )
+@click.option("--blocks", is_flag=True, help="Also show what the disk file holds of the disk: its allocation map.")
 @click.option("--deep", is_flag=True, help="Also read what costs more than a glance, such as a large $Bitmap.")
 @click.option("--readiness", is_flag=True, help="Also read what decides whether the image can be cloned as it is.")
 @click.option("--second-opinion", is_flag=True, help="Also ask the dissect readers, and tell where they differ.")
@@ -63,6 +64,7 @@ def command(
     session: Session,
     disks: tuple[str, ...],
     section: tuple[str, ...],
+    blocks: bool,
     deep: bool,
     show_key: bool,
     second_opinion: bool,
@@ -84,6 +86,7 @@ def command(
                 show_keys=show_key,
                 second_opinion=second_opinion,
                 readiness=readiness or "readiness" in section,
+                blocks=blocks or "blocks" in section,
             )
 
     def as_text(inspection: Inspection, style: Style) -> Iterable[str]:
