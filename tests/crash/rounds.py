@@ -1,7 +1,8 @@
 """A change of real files by processes that are killed: at every call and again in recovery, or at any time.
 
-Run as a program of its own, which has no threads and so may fork: ``python -m tests.crash.rounds FOLDER`` kills at
-every call, ``python -m tests.crash.rounds FOLDER 300`` kills 300 times at random instants.
+Run as a program of its own, which has no threads and so may fork: ``python -m tests.crash.rounds FOLDER KIND
+everywhere 1`` kills at every call, ``... random 300`` kills 300 times at random instants. The kind is ``vhd``, or
+``vhdx``, a differencing one whose log is pending.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tests.build.vhd import KIB, build_vhd, noise
+from tests.build.vhdx import BAT_REGION, MIB, PAGE, Page, build_vhdx, link_to, put_log
 from tests.crash.dying import Death
 from vdiskkit.container import open_container
 from vdiskkit.io import BytesSource, FileSource
@@ -37,37 +39,48 @@ SIZE = 64 * KIB
 class Round:
     """The files of one folder, and the change of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         self.folder = folder
-        self.disk = folder / "disk.vhd"
-        side_car = folder / "disk.pvp"
-        self.before = {
-            self.disk: build_vhd("dynamic", SIZE, 4 * KIB, {0: noise(4 * KIB, 1)}),
-            side_car: noise(4608, 2),
-        }
+        self.others: set[str] = set()
+        self.disk = folder / f"disk.1.{kind}"
+        side_car = folder / "disk.1.pvp"
+        self.before = {self.disk: self.vhdx() if kind == "vhdx" else vhd(), side_car: noise(4608, 2)}
         staged = {path: StagedFile(BytesSource(data)) for path, data in self.before.items()}
-        disk = open_writable(staged[self.disk], path=None)
+        disk = open_writable(staged[self.disk], path=str(self.disk))
         disk.write_at(700, noise(3000, 3), Phase.LINK)
-        disk.write_at(3 * 4 * KIB + 100, noise(9000, 4), Phase.DATA)
+        disk.write_at(disk.size - SIZE + 3 * 4 * KIB + 100, noise(9000, 4), Phase.DATA)
+        disk.close()
         staged[side_car].write_at(477, b"\2", Phase.LINK)
         self.after = {path: file.read_at(0, file.size) for path, file in staged.items()}
         self.edits = [
             FileEdit(str(path), file.changes(), file.original_size, file.size) for path, file in staged.items()
         ]
 
+    def vhdx(self) -> bytes:
+        """A disk whose table is in the log alone, over a parent that only has its first block."""
+        base = build_vhdx("dynamic", 3 * MIB, MIB, {0: noise(MIB, 1)})
+        base.save(self.folder / "disk.vhdx")
+        self.others.add("disk.vhdx")
+        image = build_vhdx("differencing", 3 * MIB, MIB, {512: noise(512, 5)}, parent=link_to(base, r".\disk.vhdx"))
+        table = image.region(BAT_REGION)
+        put_log(image, [[Page(table, image.read_at(table, PAGE))]], start=254 * PAGE)
+        image.write(table, noise(PAGE, 6))
+        return image.to_bytes()
+
     def reset(self) -> None:
         self.restore({path.name: (data, 1_000_000_000) for path, data in self.before.items()})
 
     def restore(self, state: dict[str, tuple[bytes, int]]) -> None:
         for path in self.folder.iterdir():
-            if path.name not in state:
+            if path.name not in state and path.name not in self.others:
                 path.unlink()
         for name, (data, stamp) in state.items():
             (self.folder / name).write_bytes(data)
             os.utime(self.folder / name, ns=(stamp, stamp))
 
     def state(self) -> dict[str, tuple[bytes, int]]:
-        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in self.folder.iterdir()}
+        paths = (path for path in self.folder.iterdir() if path.name not in self.others)
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
 
     def change(self) -> None:
         Transaction(self.edits, {"summary": "t"}, change_id=UUID(int=1), system=RealFileSystem()).run()
@@ -94,7 +107,9 @@ class Round:
                 view = OldStateView(source, journal, number)
                 seen[path] = view.read_at(0, view.size)
                 if path == self.disk:
-                    assert open_container(view, path=None).notices == ()
+                    disk = open_container(view, path=str(path))
+                    assert {notice.code for notice in disk.notices} <= {"vhdx.log_replayed"}
+                    disk.close()
         assert seen in (self.before, self.after)
 
     def check_recovered(self) -> str:
@@ -102,9 +117,13 @@ class Round:
         if side == "after":
             undo(str(self.disk))
             assert self.side() == "before"
-        assert {path.name for path in self.folder.iterdir()} == {path.name for path in self.before}
+        assert {path.name for path in self.folder.iterdir()} - self.others == {path.name for path in self.before}
         assert undo_paths(str(self.disk)) == []
         return side
+
+
+def vhd() -> bytes:
+    return build_vhd("dynamic", SIZE, 4 * KIB, {0: noise(4 * KIB, 1)})
 
 
 def forked(action: Callable[[], None], death: Death) -> bool:
@@ -128,9 +147,9 @@ def forked(action: Callable[[], None], death: Death) -> bool:
     return False
 
 
-def kill_at_random(folder: Path, count: int) -> dict[str, int]:
+def kill_at_random(folder: Path, kind: str, count: int) -> dict[str, int]:
     """Kill a process that changes the files and takes it back, over and over, at some instant."""
-    rounds = Round(folder)
+    rounds = Round(folder, kind)
     choose = random.Random()  # noqa: S311 - each run tries other instants
     seen = {"before": 0, "after": 0, "pending": 0}
     for _ in range(count):
@@ -156,9 +175,9 @@ def kill_at_random(folder: Path, count: int) -> dict[str, int]:
     return seen
 
 
-def kill_everywhere(folder: Path) -> dict[str, int]:
-    """Kill at every call of the change, and after each at every call of its recovery."""
-    rounds = Round(folder)
+def kill_everywhere(folder: Path, kind: str, step: int = 1) -> dict[str, int]:
+    """Kill at every call of the change, or every so many, and after each at calls of its recovery as well."""
+    rounds = Round(folder, kind)
     seen = {"before": 0, "after": 0, "kills": 0, "kills in recovery": 0}
     for how in ("before", "half"):
         number = 0
@@ -176,13 +195,14 @@ def kill_everywhere(folder: Path) -> dict[str, int]:
                 rounds.recover()
                 rounds.check_recovered()
                 rounds.restore(left)
-                again += 1
+                again += 3 * step - 2
             seen[rounds.check_recovered()] += 1
-            number += 1
+            number += step
     return seen
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[1])
-    result = kill_at_random(place, int(sys.argv[2])) if len(sys.argv) > 2 else kill_everywhere(place)
+    place, wanted, how_many = Path(sys.argv[1]), sys.argv[2], int(sys.argv[4])
+    action = {"random": kill_at_random, "everywhere": kill_everywhere}[sys.argv[3]]
+    result = action(place, wanted, how_many)
     print(json.dumps(result))  # noqa: T201 - read by the test
