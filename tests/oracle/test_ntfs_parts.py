@@ -21,19 +21,21 @@ from tests.build.hive import REG_BINARY, REG_DWORD
 from tests.build.scenario import windows_volume
 from tests.build.vhd import build_vhd, with_checksum
 from tests.build.windows import software_hive
-from tests.oracle.ntfs_volumes import MIB, contents, make_volume, mounted, spare, strict_complaints, use
+from tests.oracle.ntfs_volumes import MIB, Edited, contents, judge, make_volume, mounted, spare, strict_complaints, use
 from tests.oracle.test_ntfs_edits import digest, fragment, restore
 from tests.oracle.tools import require
 from vdiskkit import DeleteFile, SetValue
 from vdiskkit.io import FileSource, PageCache
 from vdiskkit.ntfs import NtfsVolume
 from vdiskkit.ntfs.record import ATTRIBUTE_LIST, DATA
-from vdiskkit.patch.ntfs import check_volume
+from vdiskkit.patch.ntfs import check_touched, check_volume
+from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.build.hive import HiveBuilder
+    from vdiskkit.patch.operations import Operation
 
 pytestmark = pytest.mark.oracle
 
@@ -253,7 +255,9 @@ def read(shape: Shape, made: Made) -> None:
 def change(shape: Shape, made: Made) -> None:
     """A value in place, the hive grown into pieces, the token store deleted: one change, judged by all."""
     large = bytes(range(255, -1, -1)) * 1200
-    operations = [
+    in_root = ["one of many 0001"] if shape.files else []  # out of a folder whose index lies in pieces
+    operations: list[Operation] = [
+        *(DeleteFile(path=path) for path in in_root),
         SetValue(key=KEY, name="number", type=REG_DWORD, data=(2).to_bytes(4, "little")),
         DeleteFile(path=TOKENS.replace("/", "\\")),
         SetValue(key=KEY, name="large", type=REG_BINARY, data=large),
@@ -269,7 +273,7 @@ def change(shape: Shape, made: Made) -> None:
         after = contents(root)
         grown = (root / HIVE).read_bytes()
     same_file = {path for path, theirs in made.files.items() if theirs == made.files[HIVE]}
-    assert set(after) == set(made.files) - {TOKENS}
+    assert set(after) == set(made.files) - {TOKENS, *in_root}
     assert {path for path in after if after[path] != made.files[path]} == same_file
     assert len(grown) > len(made.hive)
     with FileSource(str(made.volume)) as source:
@@ -282,3 +286,52 @@ def change(shape: Shape, made: Made) -> None:
         assert (key.value("number").data, key.value("large").data) == (2, large)  # type: ignore[union-attr]
     # ntfs-3g finds no room for data in clusters of 512 bytes that lie one by one; names it can always write.
     assert use(made.volume, "links", 4 if shape.cluster > 512 else 1) == after
+
+
+@pytest.mark.parametrize("cluster", [512, 4096])
+def test_a_list_that_gets_lines_in_its_middle(cluster: int, tmp_path: Path) -> None:
+    """The content of a file grows whose list in clusters names a stream behind it: the list moves, its clusters go."""
+
+    def fill(root: Path) -> None:
+        (root / "folder").mkdir()
+        path = root / "folder" / "hive"
+        path.write_bytes(b"hive" * 3000)
+        os.setxattr(path, "user.tail", b"tail" * 2000)
+        for number in range(60):
+            os.link(path, root / "folder" / f"one of many names, each of them long enough, number {number:03}")
+        for number in range(40):
+            (root / f"{number}").touch()
+        for number in range(40):
+            (root / f"{number}").unlink()
+
+    path = make_volume(tmp_path / "volume.raw", fill, "-c", str(cluster), size=16 * MIB)
+    taken = fragment(path)
+    edited = Edited(path)
+    stream = edited.editor.open_stream("folder\\hive")
+    tail = edited.editor.open_stream("folder\\hive:tail")
+    records: set[int] = set()
+    for one in (stream, tail, stream, stream):
+        records.update(one.grow(one.allocated_size + 150 * cluster).records)
+    stream.write_at(stream.size - 3, b"end", Phase.DATA)
+    tail.write_at(tail.size - 3, b"end", Phase.DATA)
+    assert len(records) >= 4
+    freed = edited.editor.touched.freed_extents
+    assert freed
+    number = edited.editor.volume.lookup("folder\\hive").record_number
+    content, appended = stream.read_at(0, stream.size), tail.read_at(0, tail.size)
+    assert check_touched(edited.staged, edited.editor.touched) == []
+    edited.apply()
+    edited.close()
+    restore(path, taken)
+    with mounted(path) as root:
+        assert (root / "folder" / "hive").read_bytes() == content
+        found = contents(root)
+    assert len(found) == 62
+    by_ntfs_3g = [require("ntfscat"), "-q", "-n", "tail", str(path), "folder/hive"]
+    assert subprocess.run(by_ntfs_3g, capture_output=True, check=True).stdout == appended
+    judge_content(Shape(cluster), path, number, content)
+    assert use(spare(path), "folder", 4) == found
+    edited = Edited(path)
+    assert records <= set(edited.editor.delete_file("folder\\hive").records)
+    judge(edited)
+    edited.close()
