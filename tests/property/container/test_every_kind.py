@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,8 +145,7 @@ def test_any_read_equals_the_model(name: str, data: st.DataObject) -> None:
             path, model = write_vhds(folder, kind.base, chain)
         else:
             path, model = write_vhdxs(folder, kind.base, kind.sector_size, chain)
-        with FileSource(str(path)) as source:
-            disk = open_container(source, path=str(path))
+        with FileSource(str(path)) as source, closing(open_container(source, path=str(path))) as disk:
             assert (disk.format, len(disk.chain), disk.size) == (kind.container, len(chain), len(model))
             cache = PageCache(disk)
             for _ in range(10):
@@ -155,4 +155,3 @@ def test_any_read_equals_the_model(name: str, data: st.DataObject) -> None:
                 assert disk.read_at(offset, length) == model[offset : offset + length]
                 assert cache.read_at(offset, length) == model[offset : offset + length]
             assert disk.read_at(0, disk.size) == model
-            disk.close()
