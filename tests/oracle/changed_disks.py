@@ -11,6 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -19,10 +21,12 @@ import pytest
 import vdiskkit
 from tests.build.hive import REG_NONE, HiveBuilder
 from tests.build.image import MIB, PartitionSpec, build_disk
-from tests.build.pair import PRIVATE, SMALL_BLOCKS, write_pair
+from tests.build.pair import PRIVATE, SMALL_BLOCKS, side_car, write_pair
 from tests.build.scenario import windows_volume
+from tests.build.vhdx import BAT_REGION, PAGE, Page, build_vhdx, link_to, put_log
 from tests.build.volume_edit import VolumeEditor
 from tests.oracle.ntfs_volumes import STRICTCHECK, contents, mounted, strict_complaints
+from tests.oracle.test_container_libvhdi import READ_CHAIN
 from tests.oracle.test_hive_edits import HERE, ROOT, dumped
 from tests.oracle.test_ntfs_edits import fragment, restore
 from tests.oracle.tools import python_with, require
@@ -30,7 +34,6 @@ from vdiskkit.patch.registry import parse_reg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from tests.unit.patch.registry.model import Flat
 
@@ -40,6 +43,12 @@ KINDS = {
     "dynamic 2M": ("dynamic", 2 * MIB),
     "dynamic 16M": ("dynamic", 16 * MIB),
     "differencing": ("differencing", SMALL_BLOCKS),
+}
+VHDX_KINDS = {
+    "VHDX fixed": ("fixed", 2 * MIB),
+    "VHDX dynamic": ("dynamic", MIB),
+    "VHDX differencing": ("differencing", MIB),
+    "VHDX pending log": ("differencing", 2 * MIB),
 }
 SOFTWARE = "Windows/System32/config/SOFTWARE"
 STORE = "Windows/System32/spp/store"
@@ -120,21 +129,20 @@ class World(NamedTuple):
     def copy(self, folder: Path) -> Path:
         """A copy to change."""
         for path in self.disk.parent.iterdir():
-            if path.suffix in {".vhd", ".avhd", ".pvp"}:
+            if path.suffix in {".vhd", ".avhd", ".vhdx", ".avhdx", ".pvp"}:
                 shutil.copy2(path, folder)
         return folder / self.disk.name
 
 
 def make_world(kind: str, raw: bytes, folder: Path) -> World:
     """Put the raw disk into a container."""
-    name, block_size = KINDS[kind]
+    name, block_size = {**KINDS, **VHDX_KINDS}[kind]
     pvp = {"write_cache_type": PRIVATE, "license_mode": 0}
-    if name == "differencing":
-        older = bytearray(raw)
-        volume = VolumeEditor(bytearray(raw[START : len(raw) - MIB]))
-        for path in ("windows\\explorer.exe", "windows\\system32\\ntoskrnl.exe"):
-            for start, length in volume.runs(path):
-                older[START + start : START + start + length] = b"older" * (length // 5) + bytes(length % 5)
+    if kind in VHDX_KINDS:
+        disk = write_vhdx(folder, kind, raw)
+        disk.with_suffix(".pvp").write_bytes(side_car(disk.stem, len(raw), block_size, **pvp))
+    elif name == "differencing":
+        older = older_disk(raw)
         parent = write_pair(folder, "disk", bytes(older), block_size=block_size, pvp=pvp)
         disk = write_pair(
             folder, "disk.1", raw, block_size=block_size, pvp=pvp, extension="avhd", parent=parent,
@@ -149,6 +157,37 @@ def make_world(kind: str, raw: bytes, folder: Path) -> World:
         files = contents(root)
         shutil.copyfile(root / SOFTWARE, hive)
     return World(kind, disk, raw, files, listed(volume_path), frozenset(strict_lines(disk)), hive)
+
+
+def older_disk(raw: bytes) -> bytes:
+    """The disk when two of its files were others."""
+    older = bytearray(raw)
+    volume = VolumeEditor(bytearray(raw[START : len(raw) - MIB]))
+    for path in ("windows\\explorer.exe", "windows\\system32\\ntoskrnl.exe"):
+        for start, length in volume.runs(path):
+            older[START + start : START + start + length] = b"older" * (length // 5) + bytes(length % 5)
+    return bytes(older)
+
+
+def write_vhdx(folder: Path, kind: str, raw: bytes) -> Path:
+    """Write the disk as VHDX, a differencing one with its parent, and one with its table in a pending log."""
+    name, block_size = VHDX_KINDS[kind]
+    if name != "differencing":
+        used = {at: raw[at : at + MIB] for at in range(0, len(raw), MIB) if any(raw[at : at + MIB])}
+        return build_vhdx(name, len(raw), block_size, used).save(folder / "disk.vhdx")
+    older = older_disk(raw)
+    parent = build_vhdx("dynamic", len(raw), block_size, older)
+    parent.save(folder / "disk.vhdx")
+    # Windows writes whole clusters, not single sectors.
+    changed = {
+        at: raw[at : at + 4096] for at in range(0, len(raw), 4096) if raw[at : at + 4096] != older[at : at + 4096]
+    }
+    child = build_vhdx(name, len(raw), block_size, changed, parent=link_to(parent, r".\disk.vhdx"))
+    if "log" in kind:
+        table = child.region(BAT_REGION)
+        put_log(child, [[Page(table, child.read_at(table, PAGE))]], start=250 * PAGE)
+        child.write(table, bytes(PAGE))
+    return child.save(folder / "disk.1.avhdx")
 
 
 # -- judges of disk and volume --------------------------------------------------------------------------------------
@@ -191,15 +230,55 @@ def python(module: str) -> str:
 
 
 def strict_lines(disk: Path, before: Path | None = None) -> list[str]:
-    """Errors and warnings of the strict checker, volume and hives; nothing where it is not named."""
+    """Errors and warnings of the strict checker, volume and hives; nothing where it is not named.
+
+    It reads no VHDX: that is converted, by qemu-img where it can read it.
+    """
     if not STRICTCHECK:
         return []
-    command = [sys.executable, STRICTCHECK, str(disk), "--strict"]
-    if before is not None:
-        command += ["--before", str(before)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(dir=disk.parent.parent) as folder:
+        if before is not None:
+            before = as_read_strictly(before, Path(folder) / "before.raw")
+        command = [sys.executable, STRICTCHECK, str(as_read_strictly(disk, Path(folder) / "disk.raw")), "--strict"]
+        if before is not None:
+            command += ["--before", str(before)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     return [line for line in done.stdout.splitlines() if line.startswith(("ERROR", "WARN"))]
+
+
+def as_read_strictly(disk: Path, target: Path) -> Path:
+    """A VHDX as a raw disk; any other disk as it is."""
+    if not disk.suffix.endswith("x"):
+        return disk
+    if disk.suffix == ".vhdx":
+        run(require("qemu-img"), "convert", "-f", "vhdx", "-O", "raw", str(disk), str(target))
+    else:
+        with vdiskkit.open_vdisk(disk) as opened:
+            target.write_bytes(opened.container.read_at(0, opened.container.size))
+    return target
+
+
+def vhdx_read_by_others(disk: Path, judges: Judges) -> bytes:
+    """The virtual disk as we read it: by qemu-img and dissect where they can, libvhdi for a chain."""
+    target = disk.parent.with_name("read.raw")
+    with vdiskkit.open_vdisk(disk) as opened:
+        assert opened.container.notices == ()
+        ours = opened.container.read_at(0, opened.container.size)
+    paths = [disk]
+    with judges.speak():
+        if disk.suffix == ".vhdx":
+            said = run(require("qemu-img"), "check", "-f", "vhdx", str(disk))
+            assert "No errors were found" in said
+            run(require("qemu-img"), "convert", "-f", "vhdx", "-O", "raw", str(disk), str(target))
+            assert target.read_bytes() == ours, "qemu-img reads another disk"
+        else:
+            paths.insert(0, disk.with_name("disk.vhdx"))
+    with judges.speak():
+        run(python("pyvhdi"), "-c", READ_CHAIN, str(target), *map(str, paths))
+        assert target.read_bytes() == ours, "libvhdi reads another disk"
+    target.unlink(missing_ok=True)
+    return ours
 
 
 def read_by_others(world: World, disk: Path, judges: Judges, *, libvhdi: bool) -> bytes:
@@ -208,6 +287,8 @@ def read_by_others(world: World, disk: Path, judges: Judges, *, libvhdi: bool) -
     Of a differencing disk that is the strict checker's reader only: libvhdi takes sectors for present that are not
     (within one byte of a bitmap), qemu-img and dissect read no chains.
     """
+    if world.kind in VHDX_KINDS:
+        return vhdx_read_by_others(disk, judges)
     target = disk.parent.with_name("read.raw")
     with vdiskkit.open_vdisk(disk) as opened:
         ours = opened.container.read_at(0, opened.container.size)

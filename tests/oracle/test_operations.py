@@ -27,6 +27,7 @@ from tests.oracle.changed_disks import (
     SOFTWARE,
     START,
     STORE,
+    VHDX_KINDS,
     Judges,
     World,
     judge_hive,
@@ -248,6 +249,15 @@ CASES = [
     ("dynamic 512K", PVP),
     ("differencing", ALL),
     *((kind, KMS_PREP) for kind in KINDS),
+    ("VHDX fixed", setting(("number", REG_DWORD, b"\2\0\0\0"))._replace(name="DWORD in place")),
+    ("VHDX dynamic", setting(("huge", REG_BINARY, LARGE))._replace(name="beyond the allocation", grows=True)),
+    ("VHDX differencing", setting(("huge", REG_BINARY, LARGE))._replace(name="beyond the allocation", grows=True)),
+    ("VHDX dynamic", Case(".reg import", import_file, imported)),
+    ("VHDX differencing", Case("tokens in 500 runs", deleting(TOKENS), None, (TOKENS,))),
+    ("VHDX fixed", Case("240 files of a folder", deleting(*MANY), None, MANY)),
+    ("VHDX differencing", PVP),
+    ("VHDX pending log", ALL),
+    *((kind, KMS_PREP) for kind in VHDX_KINDS),
 ]
 
 

@@ -251,7 +251,7 @@ def headers_of(image: Image) -> list[tuple[int, uuid.UUID, uuid.UUID, uuid.UUID]
     return found  # type: ignore[return-value] # four items each
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_what_was_written_is_read_again(case: Case) -> None:
     played = play(case)
@@ -282,7 +282,7 @@ def test_what_was_written_is_read_again(case: Case) -> None:
         assert result.size == before.source.size
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.data())
 def test_every_phase_leaves_a_disk_that_is_old_or_new_sector_by_sector(case: Case, data: st.DataObject) -> None:
     played = play(case)
