@@ -15,6 +15,7 @@ from vdiskkit.errors import VDiskError
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
+from vdiskkit.registry import Hive
 from vdiskkit.registry.replay import replay
 from vdiskkit.registry.upcase import upcase
 
@@ -164,3 +165,33 @@ def test_a_log_with_any_byte_changed_is_replayed_in_part_or_refused(
     play(editor, expected, asked)
     if editor.commit() is not None:
         assert flat(staged.read_at(0, staged.size)) == expected.flat()
+
+
+@given(
+    st.lists(edits, min_size=1, max_size=2),
+    edits,
+    st.lists(st.tuples(st.booleans(), st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),
+    st.booleans(),
+)
+@SETTINGS
+def test_a_damaged_dirty_hive_is_edited_or_refused(
+    rounds: list[list[Edit]], asked: list[Edit], flips: list[tuple[bool, int, int]], old: bool
+) -> None:
+    """Whatever stands in hive and logs, nothing but our own errors come out, and a failed edit has written nothing."""
+    states = [bytearray(state) for state in states_of(5, rounds)]
+    for in_log, at, byte in flips:
+        # With its true hashes, so that nothing but the content is wrong: of the last state, or of all of them.
+        for state in states[-1:] if in_log else states:
+            state[4096 + at % (len(state) - 4096)] = byte
+    damaged = [with_base(state) for state in states]
+    broken = old_format(damaged) if old else new_format(damaged)
+    staged = StagedFile(BytesSource(broken.primary))
+    try:
+        editor = HiveEditor(staged, name="TEST", now=NOW, grow=staged.extend, logs=logs_of(broken))
+        play(editor, load_model(base(5)), asked)
+        sequence = editor.commit()
+    except VDiskError:
+        assert staged.changes() == []
+        assert staged.size == len(broken.primary)
+        return
+    assert sequence is None or not Hive(staged).base_block.dirty
