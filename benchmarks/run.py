@@ -1,4 +1,4 @@
-"""All benchmarks: what is read, what is written, then the comparison of reading.
+"""All benchmarks: what is read, what is written, what a dirty hive costs, then the comparison of reading.
 
     python -m benchmarks.run                   # every image; takes some minutes the first time
     python -m benchmarks.run --quick           # two small images, few rounds
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import budgets, peers, writes
+from benchmarks import budgets, peers, replay, writes
 
 
 def main() -> int:
@@ -23,6 +23,8 @@ def main() -> int:
     kept = budgets.main(["--quick"] if quick else [])
     print()
     kept |= writes.main(["--quick"] if quick else [item for item in arguments if item == "--slow"])
+    if not quick:
+        kept |= replay.main([])
     print()
     return peers.main(arguments) or kept
 
