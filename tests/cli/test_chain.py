@@ -55,7 +55,7 @@ def test_show_of_a_broken_chain_shows_what_is_there(
     assert "[2]" in outcome.out
     assert "error: the parent of this differencing disk" in outcome.err
     document = checked(run("chain", "show", newest, "--json"))
-    assert document["error"]["type"] == "ChainError"
+    assert document["error"]["type"] == "ParentMismatchError"
     facts = document["disks"][0]["result"]
     assert len(facts["files"]) == 2
     assert facts["break_at"]["kind"] == "wrong_id"

@@ -31,7 +31,9 @@ class BreakKind(StrEnum):
     WRONG_ID = "wrong_id"  # candidates exist, but their ids are others
     MIXED = "mixed"  # a candidate is of the other format
     LOOP = "loop"  # a file is its own ancestor
+    TOO_LONG = "too_long"  # more files than any chain of versions has
     UNREADABLE = "unreadable"  # a file of the chain or a candidate is damaged or cannot be opened
+    UNSUPPORTED = "unsupported"  # a file of the chain is of a kind that is not read
 
 
 class Relation(StrEnum):
@@ -208,14 +210,16 @@ class ChainBreak(Facts):
     """Why the chain is not known down to a base.
 
     Attributes:
-        kind: ``missing``, ``wrong_id``, ``mixed``, ``loop`` or ``unreadable``.
+        kind: ``missing``, ``wrong_id``, ``mixed``, ``loop``, ``too_long``, ``unreadable`` or ``unsupported``.
         file: The file at which it ends: the child of what is missing, or the damaged file itself.
+        location: Where exactly: the file, and the way into it.
         message: What is wrong.
         hint: What to do.
     """
 
     kind: BreakKind
     file: str
+    location: str
     message: str
     hint: str | None
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from vdiskkit.chain.beside import manifest_entry, other_files, production_version
 from vdiskkit.chain.facts import ChainBreak, ChainFacts, ChainFile, ChainSideCar, StructureFacts
 from vdiskkit.chain.search_facts import search_facts
-from vdiskkit.chain.walk import ChainWalk, WalkedFile
+from vdiskkit.chain.walk import Break, ChainWalk, WalkedFile
 from vdiskkit.container.structures import read_structures
 from vdiskkit.errors import VDiskError
 from vdiskkit.facts import Notice
 from vdiskkit.io.paths import open_source
+from vdiskkit.location import Location
 from vdiskkit.pair import Identity, disk_for_sidecar, read_pair
 from vdiskkit.pair.listing import join, split, take_listing
 from vdiskkit.pair.versions import label_of
@@ -85,9 +86,7 @@ class _Reading:
             target=self._path,
             vdisk_name=pair.vdisk_name,
             complete=ended is None,
-            break_at=None
-            if ended is None
-            else ChainBreak(kind=ended.kind, file=ended.file, message=ended.error.message, hint=ended.error.hint),
+            break_at=_break(ended) if ended is not None else None,
             files=files,
             others=other_files(pair, names),
             newest_version=pair.newest_version,
@@ -170,6 +169,17 @@ class _Reading:
             )
             for found in read_structures(item.probe)
         )
+
+
+def _break(ended: Break) -> ChainBreak:
+    error = ended.error
+    return ChainBreak(
+        kind=ended.kind,
+        file=ended.file,
+        location=str(error.location or Location(ended.file)),
+        message=error.message,
+        hint=error.hint,
+    )
 
 
 def _side_car(listing: Listing, label: str, path: str) -> ChainSideCar | None:

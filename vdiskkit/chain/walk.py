@@ -15,7 +15,7 @@ from vdiskkit.container.link_headers import LinkHeaders
 from vdiskkit.container.parents import ParentFinder
 from vdiskkit.container.raw import RawDisk
 from vdiskkit.container.single import open_single
-from vdiskkit.errors import ChainError, FormatError, VDiskError
+from vdiskkit.errors import ChainError, FormatError, UnsupportedFeatureError, VDiskError
 from vdiskkit.io import GuardedSource, ReadBudget
 from vdiskkit.io.paths import open_source
 from vdiskkit.pending import old_state
@@ -178,8 +178,8 @@ class ChainWalk:
     def _damaged(self, found: WalkedFile, error: FormatError) -> None:
         found.error = error
         found.headers = LinkHeaders(found.probe, found.path)
-        if self.ended is None:
-            self.ended = Break(BreakKind.UNREADABLE, found.path, error)
+        unsupported = isinstance(error, UnsupportedFeatureError)
+        self._end(BreakKind.UNSUPPORTED if unsupported else BreakKind.UNREADABLE, found, error)
 
     def _next(self, child: WalkedFile) -> WalkedFile | None:
         """Find the parent of a file; None at the base and where the walk ends."""
@@ -192,8 +192,12 @@ class ChainWalk:
         if child.link is None or who is None:
             return None
         loop = next((item for item in self.files if item.unique_id == child.link.unique_id), None)
-        if loop is not None or len(self.files) >= _MAX_FILES:
+        if loop is not None:
             self._end(BreakKind.LOOP, child, _loop_error(child, loop))
+            return None
+        if len(self.files) >= _MAX_FILES:
+            text = f"the chain has more than {_MAX_FILES} files: it was not followed further"
+            self._end(BreakKind.TOO_LONG, child, ChainError(text, location=child.probe.location))
             return None
         child.search = search = ParentSearch(who, child.link, self.finder, self._open, self, glance=False)
         error: FormatError | None = None

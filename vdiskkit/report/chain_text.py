@@ -53,12 +53,14 @@ def _rows(chain: ChainFacts) -> Iterator[Row]:
         if number < last:
             yield Row(_LINE, "")
     if chain.break_at is not None:
-        yield Row(" x", _ENDS.get(str(chain.break_at.kind), chain.break_at.message), "bad")
+        damaged = any(item.problem == chain.break_at.message for item in chain.files)
+        told = "not whole: a file of it cannot be opened, see above" if damaged else chain.break_at.message
+        yield Row(" x", _ENDS.get(str(chain.break_at.kind), told), "bad")
         if chain.break_at.hint:
             yield Row(" x  hint", chain.break_at.hint)
     yield from _others(chain)
     for notice in chain.notices:
-        if notice.code == "pair.newer_version":  # said above
+        if notice.code in ("pair.newer_version", "pair.no_side_car"):  # said above
             continue
         yield Row("notice", f"{notice.code}: {notice.message}", "warning")
 
@@ -98,7 +100,8 @@ def _file(item: ChainFile, *, named: bool, below: bool) -> Iterator[Row]:
     number = "?" if item.version is None else item.version
     kind = {"version": "version", "merged": "merged base", "base": "base"}.get(str(item.kind), "no version by its name")
     this = " (named)" if named else ""
-    text = f"{item.file_name}{this}: {kind}, {item.format.upper()} {item.type or ''}".rstrip()
+    what = f"{kind}, {item.format.upper()} {item.type}" if item.type else f"{item.format.upper()}, damaged"
+    text = f"{item.file_name}{this}: {what}"
     yield Row(f"[{number}]", text, "bad" if item.problem else "plain")
     rail = _LINE if below or item.parent is not None else ""
     for label, text, mark in _details(item):

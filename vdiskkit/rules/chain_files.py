@@ -216,7 +216,7 @@ def judge_whole(chain: ChainFacts) -> Iterator[Outcome]:
             yield Problem("a file of the chain cannot be opened", at_file(item.path), item.problem)
     if chain.break_at is not None:
         found = chain.break_at
-        yield Problem(f"the chain is not whole: {found.message}", at_file(found.file), str(found.kind), fix=found.hint)
+        yield Problem(f"the chain is not whole: {found.message}", found.location, str(found.kind), fix=found.hint)
     else:
         yield Passed(_files(len(chain.files)))
 

@@ -51,11 +51,20 @@ def command(session: Session, disk: str) -> int:
 
 
 def _damage(chain: ChainFacts) -> VDiskError | None:
-    from vdiskkit.errors import ChainError
+    from vdiskkit import errors
     from vdiskkit.location import Location
 
     found = chain.break_at
-    return ChainError(found.message, location=Location(found.file), hint=found.hint) if found is not None else None
+    if found is None:
+        return None
+    kinds: dict[str, type[VDiskError]] = {
+        "missing": errors.ParentNotFoundError,
+        "wrong_id": errors.ParentMismatchError,
+        "unreadable": errors.FormatError,
+        "unsupported": errors.UnsupportedFeatureError,
+    }
+    kind = kinds.get(found.kind, errors.ChainError)
+    return kind(found.message, location=Location.parse(found.location), hint=found.hint)
 
 
 def _write(session: Session, chain: ChainFacts, damage: VDiskError | None) -> int:
