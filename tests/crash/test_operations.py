@@ -60,10 +60,12 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-@pytest.fixture(scope="module")
-def dirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A vDisk whose SOFTWARE hive was not written back, and is longer with its logs."""
+@pytest.fixture(scope="module", params=["vhd", "vhdx"])
+def dirty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vDisk whose SOFTWARE hive was not written back: longer with its logs, or in a VHDX with a log of its own."""
     folder = tmp_path_factory.mktemp("dirty")
+    if request.param == "vhdx":
+        return scenario.make("desk11", folder)
     return dirty_disk(folder, dirty_software(large=9000, split=1), side_car=PRIVATE)
 
 

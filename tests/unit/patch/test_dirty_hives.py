@@ -14,6 +14,7 @@ from tests.build.dirty_disk import CONFIG, LAST_HOST, dirty_disk, dirty_software
 from tests.build.hive import utf16
 from tests.build.hive_log import bins_size, damage, new_format, recover, sequences
 from tests.build.image import MIB
+from tests.build.scenario import make
 from tests.build.windows import software_hive
 from tests.unit.patch.registry.model import edited
 from vdiskkit import CreateKey, DeleteFile, SetValue, StateError, VerifyFailedError
@@ -183,6 +184,24 @@ class TestApply:
         assert guest(disk, "SOFTWARE.LOG1") == dirty.log1
         vdiskkit.undo(disk)
         assert pair(disk) == before
+
+    def test_in_a_version_in_a_vhdx_with_a_log_of_its_own(self, tmp_path: Path) -> None:
+        disk = make("desk11", tmp_path)
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        plan = vdiskkit.plan(disk, [skip_rearm(1)], now=NOW)
+        assert [(change.before, change.after) for change in plan.changes] == [("REG_DWORD 0", "REG_DWORD 1")]
+        hive, file = plan.notes
+        assert hive.endswith("replayed 2 entries from SOFTWARE.LOG2 and SOFTWARE.LOG1 first")
+        assert file.startswith("the VHDX was not closed")
+        vdiskkit.apply(plan)
+        with vdiskkit.open_vdisk(disk) as opened:
+            assert not opened.windows.registry("SOFTWARE").dirty
+            key = opened.windows.key(SPP)
+            found = {value.name: value.data for value in key.values()}
+        assert found["SkipRearm"] == 1
+        assert found["KeyManagementServiceName"] == "kms11.example.com"
+        vdiskkit.undo(disk)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
     def test_a_hive_that_its_log_made_longer(self, tmp_path: Path) -> None:
         dirty = dirty_software(large=9_000, split=1)
