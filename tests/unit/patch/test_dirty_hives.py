@@ -71,6 +71,12 @@ def fill(builder: HiveBuilder) -> None:
             number += 1
 
 
+def contents(disk: vdiskkit.VDisk) -> dict[str, list[tuple[str, int, bytes]]]:
+    """Every key and value of SOFTWARE as Windows would find them: replayed when it is dirty."""
+    hive = disk.windows.registry("SOFTWARE")
+    return {key.path: [(value.name, value.type, value.raw) for value in key.values()] for key in hive.walk()}
+
+
 @pytest.fixture(scope="module")
 def dirty() -> DirtyHive:
     return dirty_software(split=1)
@@ -245,6 +251,38 @@ class TestApply:
         assert second.startswith("the SOFTWARE hive: SOFTWARE.LOG1 is applied up to number 188: ")
         vdiskkit.apply(plan)
         assert values(disk)["KeyManagementServiceName"] == "kms.first.example.com"
+
+
+class TestPhases:
+    @pytest.mark.parametrize("kind", ["fixed", "dynamic", "vhdx"])
+    def test_after_each_phase_windows_would_find_the_old_hive_or_the_new_one(
+        self, kind: str, dirty: DirtyHive, tmp_path: Path
+    ) -> None:
+        """Also when nobody recovers the change: what is in the disk file is read without its journal."""
+        disk = make("desk11", tmp_path) if kind == "vhdx" else dirty_disk(tmp_path, dirty, kind=kind)
+        operations = [
+            SetValue(key=ONLY, name="Large", type=3, data=bytes(9000), create_keys=True),
+            skip_rearm(0 if kind != "vhdx" else 1),
+        ]
+        with vdiskkit.open_vdisk(disk) as opened, Stage(opened, now=NOW) as stage:
+            old = contents(opened)
+            stage.run(operations)
+            (edit,) = stage.edits()
+        image = bytearray(disk.read_bytes())
+        found = []
+        for phase in Phase:
+            changes = [change for change in edit.changes if change.phase is phase]
+            for change in changes:
+                image[change.offset : change.offset + len(change.after)] = change.after
+            if changes:
+                disk.write_bytes(image)
+                with vdiskkit.open_vdisk(disk) as opened:
+                    found.append(contents(opened))
+        new = found[-1]
+        switch = found.index(new)
+        assert new != old
+        assert switch > 0
+        assert found == [old] * switch + [new] * (len(found) - switch)
 
 
 class TestRefusals:
