@@ -115,14 +115,19 @@ class Structure(NamedTuple):
 @cache
 def healthy(name: str) -> tuple[Image, tuple[Structure, ...]]:
     image = BUILDERS[name]()
+    ratio = {"differencing": chunk_ratio(MIB, 512), "large_sectors": chunk_ratio(MIB, 4096)}.get(name)
+    return image, structures_of(image, ratio, logged=name == "logged")
+
+
+def structures_of(image: Image, ratio: int | None, *, logged: bool) -> tuple[Structure, ...]:
+    """List what is parsed of a file. ``ratio`` is the chunk ratio of a differencing one; its log has 1 MiB."""
     found = [Structure(at, 80, PAGE) for at in HEADERS]
     found += [Structure(at, 120, TABLE_SIZE) for at in REGION_TABLES]
     metadata, table = image.region(METADATA_REGION), image.region(BAT_REGION)
     found += [Structure(metadata, 32 + 32 * 6, 0), Structure(metadata + TABLE_SIZE, 500, 0), Structure(table, 48, 0)]
-    if name in ("differencing", "large_sectors"):
-        ratio = chunk_ratio(MIB, 4096 if name == "large_sectors" else 512)
+    if ratio is not None:
         found += [Structure(table + ratio * 8, 8, 0), Structure(image.entry(ratio) >> 20 << 20, 1300, 0)]
-    if name == "logged":
+    if logged:
         for at in range(LOG_OFFSET, LOG_OFFSET + MIB, PAGE):
             sector = image.read_at(at, 64)
             if sector.startswith(b"loge"):
@@ -130,7 +135,7 @@ def healthy(name: str) -> tuple[Image, tuple[Structure, ...]]:
             elif sector.startswith(b"data"):
                 found.append(Structure(at, PAGE, 0))
     image.reads.clear()
-    return image, tuple(found)
+    return tuple(found)
 
 
 def put_in_file(image: Image, at: int, data: bytes) -> None:
@@ -163,8 +168,7 @@ numbers = st.one_of(
 
 
 @st.composite
-def damaged(draw: st.DrawFn, name: str) -> Image:
-    whole, structures = healthy(name)
+def damaged(draw: st.DrawFn, whole: Image, structures: tuple[Structure, ...]) -> Image:
     image = whole.copy()
     touched: list[Structure] = []
     for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3, 6]))):
@@ -207,7 +211,7 @@ def use(disk: VhdxDisk) -> None:
 @given(data=st.data())
 @long
 def test_damaged_files_give_a_disk_or_our_own_error(name: str, data: st.DataObject) -> None:
-    image = data.draw(damaged(name))
+    image = data.draw(damaged(*healthy(name)))
     most = 6 * image.size + 4 * MIB
     for glance in (False, True):
         try:
