@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from tests.unit.chain.stores import vhd_chain, vhdx_chain
+from tests.build.hostile import TEXTS
+from tests.build.hostile import manifest as hostile_manifest
+from tests.build.vhd import ParentLink, build_vhd
+from tests.unit.chain.stores import BLOCK, SIZE, put, vhd_chain, vhdx_chain
 from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
@@ -134,3 +138,36 @@ def test_the_profile_of_the_folder_is_not_asked(
     monkeypatch.chdir(tmp_path)
     assert run("chain", "check", newest).code == 1
     assert run("chain", "check", newest, "--profile", "vdiskkit.toml").code == 0
+
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def hostile_chain(folder: Path) -> Path:
+    """A version whose names for its parent, creator and manifest are texts that do harm where they are shown raw."""
+    text = TEXTS[2]
+    locators = tuple((b"W2ru", item.encode("utf-16-le", "replace").decode("utf-16-le")) for item in TEXTS[:7])
+    link = ParentLink(b"x" * 16, text[:200], locators)
+    data = build_vhd("differencing", SIZE, BLOCK, parent=link, creator=b"\x1b]0;")
+    disk = put(folder / "desk.1.avhd", data)
+    (folder / "desk.xml").write_text(hostile_manifest(disk), encoding="utf-8")
+    return disk
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl", "junit", "sarif", "github", "azure", "csv", "html"])
+def test_hostile_texts_get_through_no_form(run: Callable[..., Outcome], tmp_path: Path, form: str) -> None:
+    disk = hostile_chain(tmp_path)
+    outcomes = [run("chain", "check", disk, "--output-format", form)]
+    if form in ("text", "json"):
+        outcomes.append(run("chain", "show", disk, "--output-format", form))
+    for outcome in outcomes:
+        assert outcome.code in (1, 3)
+        assert "PLANTED" in outcome.out
+        assert not _CONTROLS.search(outcome.out + outcome.err)
+        assert "##vso[" not in (outcome.out if form != "azure" else "").lower()
+        if form == "text":
+            assert not any(line.lstrip().startswith(("PLANTED", "::", "##")) for line in outcome.out.splitlines())

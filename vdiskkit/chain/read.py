@@ -81,7 +81,7 @@ class _Reading:
         pair, ended = self._pair, self._walk.ended
         files = tuple(self._file(item) for item in self._walk.files)
         own_folder = split(self._path)[0]
-        names = {item.file_name for item in files if split(item.path)[0] == own_folder}
+        names = {item.file_name for item in files if _same_folder(split(item.path)[0], own_folder)}
         return ChainFacts(
             target=self._path,
             vdisk_name=pair.vdisk_name,
@@ -145,7 +145,7 @@ class _Reading:
     def _version(self, path: str) -> VersionFacts | None:
         """The file among the versions of the folder; None for one of another folder or with another name."""
         folder, name = split(path)
-        if folder != split(self._path)[0]:
+        if not _same_folder(folder, split(self._path)[0]):
             return None
         return next((item for item in self._pair.versions if item.file_name == name), None)
 
@@ -169,6 +169,11 @@ class _Reading:
             )
             for found in read_structures(item.probe)
         )
+
+
+def _same_folder(one: str, other: str) -> bool:
+    """Whether two spellings are of one folder, as far as that shows without asking the system."""
+    return one == other or os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))  # noqa: PTH100 - a UNC path stays the text that the user gave
 
 
 def _break(ended: Break) -> ChainBreak:
