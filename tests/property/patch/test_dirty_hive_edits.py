@@ -88,7 +88,7 @@ def states_of(minor: int, rounds: list[list[Edit]]) -> list[bytes]:
     return states
 
 
-SETTINGS = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 
 def check(dirty: DirtyHive, asked: list[Edit]) -> None:

@@ -176,8 +176,7 @@ class TestApply:
         vdiskkit.apply(plan)
         assert values(disk)["KeyManagementServiceName"] == LAST_HOST
 
-    @pytest.mark.parametrize("kind", ["fixed", "dynamic"])
-    @pytest.mark.parametrize("old", [False, True])
+    @pytest.mark.parametrize(("kind", "old"), [("fixed", False), ("dynamic", True)])
     def test_containers_and_formats(self, kind: str, old: bool, tmp_path: Path) -> None:
         product = "win7" if old else "win10"
         dirty = dirty_software(product, old=old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def software(**options: int) -> HiveBuilder:
 
 def history(count: int = 3, *, first: bytes | None = None, large: int = 0) -> list[bytes]:
     """A hive, and what it was after each of some changes; ``large`` bytes of data make it grow."""
+    return list(_history(count, first, large))
+
+
+@functools.cache
+def _history(count: int, first: bytes | None, large: int) -> list[bytes]:
     states = [software().build() if first is None else first]
     for number in range(1, count + 1):
 
