@@ -163,14 +163,20 @@ def replay(primary: ByteSource, logs: Sequence[tuple[str, ByteSource]], name: st
     shown = name or "hive"
     opened = _open_logs(result, logs)
     block = primary.read_at(0, min(primary.size, CHECKED_SIZE))
-    base = _base_block(block, primary)
+    try:
+        base = _base_block(block, primary)
+    except FormatError as exc:
+        result.reason = exc.message
+        return result
     if base is not None and not base.dirty:
         result.reason = f"the {shown} is clean: its logs do not count"
         return result
-    new = [log for log in opened if log.format is LogFormat.NEW][:2]
+    new = _numbered([log for log in opened if log.format is LogFormat.NEW])
     old = [log for log in opened if log.format is LogFormat.OLD]
     try:
-        overlay = _replay_new(result, base, new) if new else _replay_old(result, base, block, old)
+        overlay = _replay_new(result, base, new) if new else None
+        if overlay is None and not result.reason:
+            overlay = _replay_old(result, base, block, old)
         if overlay is not None:
             _judge(result, base, overlay)
     except FormatError as exc:
@@ -222,12 +228,19 @@ def _open_logs(result: Replayed, logs: Sequence[tuple[str, ByteSource]]) -> list
 
 
 def _base_block(block: bytes, primary: ByteSource) -> BaseBlock | None:
-    """The primary's base block; None when it cannot be used and must come from a log."""
-    try:
-        base = parse_base_block(block, primary.size, primary.location)
-    except FormatError:
+    """The primary's base block; None when it is damaged and must come from a log.
+
+    Raises:
+        FormatError: Its checksum fits, but it cannot describe the hive: no log would help.
+    """
+    if len(block) < CHECKED_SIZE or checksum(block) != int.from_bytes(block[508:], "little"):
         return None
-    return base if base.checksum_ok else None
+    return parse_base_block(block, primary.size, primary.location)
+
+
+def _numbered(logs: Sequence[HiveLog]) -> list[HiveLog]:
+    """``.LOG1`` and ``.LOG2``; what else there is only without them: ``.LOG`` may be left from an older Windows."""
+    return [log for log in logs if log.name.endswith(("1", "2"))][:2] or list(logs[:1])
 
 
 # -- new format --------------------------------------------------------------------------------------------------------
