@@ -15,7 +15,7 @@ from tests.build.hive import utf16
 from tests.build.hive_log import bins_size, damage, new_format, recover, sequences
 from tests.build.image import MIB
 from tests.build.scenario import make
-from tests.build.windows import software_hive
+from tests.build.windows import software_hive, system_hive
 from tests.unit.patch.registry.model import edited
 from vdiskkit import CreateKey, DeleteFile, SetValue, StateError, VerifyFailedError
 from vdiskkit.patch.stage import Stage
@@ -238,6 +238,35 @@ class TestApply:
         assert len(guest(disk, "SOFTWARE")) == 4096 + bins_size(dirty.after) > MIB
         vdiskkit.undo(disk)
         assert pair(disk) == before
+
+    def test_a_base_block_that_is_damaged(self, tmp_path: Path) -> None:
+        disk = dirty_disk(tmp_path, dirty_software(bad_base=True))
+        before = pair(disk)
+        plan = vdiskkit.plan(disk, [skip_rearm(0)], now=NOW)
+        assert plan.notes[1] == "the SOFTWARE hive: its base block was damaged, the copy in SOFTWARE.LOG1 replaces it"
+        vdiskkit.apply(plan)
+        assert values(disk)["KeyManagementServiceName"] == LAST_HOST
+        vdiskkit.undo(disk)
+        assert pair(disk) == before
+
+    def test_the_control_set_is_that_of_the_log(self, tmp_path: Path) -> None:
+        """The update that was cut off had switched to another control set."""
+
+        def switch(editor: HiveEditor) -> None:
+            editor.set_value("Select", "Current", 4, 2)
+            editor.create_key(r"ControlSet002\Control")
+
+        first = system_hive("win10", write_cache_type=0)
+        dirty = new_format([first, edited(first, switch, old_format_logs=False)])
+        disk = dirty_disk(tmp_path, dirty, hive="SYSTEM")
+        key = r"HKLM\SYSTEM\CurrentControlSet\Control\Made"
+        plan = vdiskkit.plan(disk, [CreateKey(key=key)], now=NOW)
+        assert [change.where for change in plan.changes] == [r"HKLM\SYSTEM\ControlSet002\Control\Made"]
+        vdiskkit.apply(plan)
+        with vdiskkit.open_vdisk(disk) as opened:
+            assert not opened.windows.registry("SYSTEM").dirty
+            assert opened.windows.control_set == 2
+            assert opened.windows.find_key(key) is not None
 
     def test_a_log_that_is_partly_broken(self, tmp_path: Path) -> None:
         dirty = dirty_software()

@@ -96,10 +96,13 @@ class ReplayedHive:
         count = replayed.entries
         what = "the changes" if self.old_format else f"{count} {'entry' if count == 1 else 'entries'}"
         done = f"replayed {what} from {' and '.join(replayed.logs)} first"
-        return [
-            f"the {self._name} hive was not closed cleanly: {done}",
-            *(f"the {self._name} hive: {notice.message}" for notice in replayed.notices),
-        ]
+        found = [f"the {self._name} hive was not closed cleanly: {done}"]
+        if replayed.base_block_recovered:
+            found.append(
+                f"the {self._name} hive: its base block was damaged, the copy in {replayed.logs[-1]} replaces it"
+            )
+        found += [f"the {self._name} hive: {notice.message}" for notice in replayed.notices]
+        return found
 
     @property
     def _sectors(self) -> frozenset[int]:
