@@ -34,7 +34,7 @@ _MIB = 1024 * 1024
 _FILE_BYTES = 1024 * _MIB
 """What the structures of one file can take: tables of 64 MiB and a log of 256 MiB, both read more than once."""
 _FILE_CALLS = 1_000_000
-_MAX_FILES = 1024
+_MAX_FILES = 512
 """A chain that is longer is no chain of versions; PVS warns long before."""
 
 

@@ -67,7 +67,7 @@ def _state(state: BlockStateFacts) -> str:
 def _use(facts: BlockMapFacts, file_size: int) -> str:
     parts = [f"{size_text(facts.block_bytes)} blocks", f"{size_text(facts.structure_bytes)} structures"]
     if facts.unused_block_bytes:
-        parts[0] += f" (of that {size_text(facts.unused_block_bytes)} read by nobody)"
+        parts[0] += f" ({size_text(facts.unused_block_bytes)} of that unused)"
     if facts.unreferenced_bytes:
         share = _share(facts.unreferenced_bytes, file_size)
         parts.append(f"{size_text(facts.unreferenced_bytes)} ({share}) belonging to nothing")

@@ -327,3 +327,15 @@ def test_nothing_is_changed(tmp_path: Path) -> None:
     vdiskkit.read_chain(newest, check=True)
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert after == {path.name: path.read_bytes() for path in tmp_path.with_name("before").iterdir()}
+
+
+def test_a_chain_without_end_is_not_followed_for_ever(tmp_path: Path) -> None:
+    """Every file has another id, so that no loop shows."""
+    size, last = 4096, 600
+    for number in range(last, 0, -1):
+        link = ParentLink((number - 1).to_bytes(16, "big"), f"v{number - 1}.vhd")
+        data = build_vhd("differencing", size, size, parent=link, unique_id=number.to_bytes(16, "big"))
+        (tmp_path / f"v{number}.vhd").write_bytes(data)
+    chain = vdiskkit.read_chain(tmp_path / f"v{last}.vhd")
+    assert chain.break_at is not None
+    assert (chain.break_at.kind, len(chain.files)) == ("too_long", 512)
