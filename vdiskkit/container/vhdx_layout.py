@@ -66,6 +66,8 @@ _GUID = struct.Struct("<IHH")
 _CHECKSUM_AT = 4
 _VERSION = 1
 _LOCATOR_TYPE = "b04aefb7-d19e-4a81-b789-25b8e9445913"
+_LOCATOR_SHARING = 4
+"""Entries of a parent locator may have text in common; without a bound 65,535 of them make gigabytes of a megabyte."""
 _IS_USER, _IS_REQUIRED = 1, 4
 _LEAVE_ALLOCATED, _HAS_PARENT = 1, 2
 _MAX_BLOCK = 256 * MIB
@@ -296,6 +298,7 @@ def parse_parent_locator(data: bytes, location: Location) -> dict[str, str]:
             f"VHDX parent locator: {count} entries do not fit in its {len(data)} bytes", location=location
         )
     texts: dict[str, str] = {}
+    left = _LOCATOR_SHARING * len(data)
     for number in range(count):
         key_at, value_at, key_length, value_length = _LOCATOR_ENTRY.unpack_from(
             data, _LOCATOR_HEADER.size + number * _LOCATOR_ENTRY.size
@@ -303,6 +306,11 @@ def parse_parent_locator(data: bytes, location: Location) -> dict[str, str]:
         if key_at + key_length > len(data) or value_at + value_length > len(data):
             raise CorruptStructureError(
                 f"VHDX parent locator: entry {number} does not lie inside its {len(data)} bytes", location=location
+            )
+        left -= key_length + value_length
+        if left < 0:
+            raise CorruptStructureError(
+                f"VHDX parent locator: its {count} entries have more text than its {len(data)} bytes", location=location
             )
         key = data[key_at : key_at + key_length].decode("utf-16-le", "replace")
         if key in texts:
