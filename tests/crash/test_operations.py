@@ -101,6 +101,14 @@ def test_power_cuts_while_logs_are_replayed(dirty: Path, operation: str) -> None
     check_power_cuts(undo_of(change), chooser(2), samples=3)
 
 
+@pytest.mark.parametrize("operation", ["all", "delete-key"])
+def test_power_cuts_of_a_vhdx_that_was_switched_off(tmp_path: Path, operation: str) -> None:
+    """Its own log and those of its hive are replayed, and new blocks are added, in one change."""
+    change = planned(scenario.desk11(tmp_path), OPERATIONS[operation])
+    check_power_cuts(change, chooser(1), samples=3, nested=1, nested_every=300)
+    check_power_cuts(undo_of(change), chooser(2), samples=3)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_cuts_of_undo(disks: dict[str, Path], kind: str) -> None:
     check_power_cuts(undo_of(planned(disks[kind], OPERATIONS["all"])), chooser(2), samples=3)
