@@ -81,6 +81,14 @@ class VhdxWriter:
             self._write_in_block(block, inside, part, phase)
             done += len(part)
 
+    def replay(self) -> int:
+        """Stage the replay of a pending log, as the first write would; return how many entries it has."""
+        log = self._disk.log
+        if log is None:
+            return 0
+        self._begin()
+        return log.sequence.entries
+
     def is_allocated(self, offset: int, length: int) -> bool:
         """Whether all blocks of a range are in the file."""
         size = self._disk.block_size

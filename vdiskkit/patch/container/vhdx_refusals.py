@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.container.vhdx_layout import (
     HEADER_OFFSETS,
-    HEADER_SECTION_SIZE,
     HEADER_SIZE,
     MIB,
     REGION_TABLE_OFFSETS,
@@ -95,9 +94,7 @@ def _refuse_log(disk: VhdxDisk) -> None:
     if header.log_version:
         raise _refused(f"its log is of the unknown version {header.log_version}", where)
     start, end = header.log_offset, header.log_offset + header.log_length
-    if header.log_length and (
-        start % MIB or header.log_length % MIB or start < HEADER_SECTION_SIZE or end > disk.file.size
-    ):
+    if start % MIB or header.log_length % MIB:
         raise _refused(f"a log of {header.log_length} bytes cannot be at {start:#x}", where)
     if disk.log is None:
         return
