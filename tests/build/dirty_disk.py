@@ -65,10 +65,14 @@ def dirty_disk(
         name: Of the vDisk.
         product: Of the Windows on it.
         hive: Which hive it is.
-        kind: Of the container.
+        kind: Of the container; ``differencing`` is a version without content over a disk that has it all.
         side_car: Fields of the side-car.
         arguments: For ``windows_disk``.
     """
     files = {f"{CONFIG}/{file}": data for file, data in dirty.files(hive).items()}
     raw = windows_disk(product, files=files, **arguments)
-    return write_pair(folder, name, raw, kind=kind, pvp=side_car or {"write_cache_type": PRIVATE, "license_mode": 0})
+    pvp = side_car or {"write_cache_type": PRIVATE, "license_mode": 0}
+    if kind != "differencing":
+        return write_pair(folder, name, raw, kind=kind, pvp=pvp)
+    parent = write_pair(folder, name, raw, pvp={})
+    return write_pair(folder, f"{name}.1", raw, kind=kind, pvp=pvp, extension="avhd", parent=parent, parent_raw=raw)

@@ -17,7 +17,7 @@ from tests.build.image import MIB
 from tests.build.scenario import make
 from tests.build.windows import software_hive, system_hive
 from tests.unit.patch.registry.model import edited
-from vdiskkit import CreateKey, DeleteFile, SetValue, StateError, VerifyFailedError
+from vdiskkit import CreateKey, DeleteFile, SetValue, StalePlanError, StateError, VerifyFailedError
 from vdiskkit.patch.stage import Stage
 from vdiskkit.patch.staging import Phase
 from vdiskkit.patch.verify import verify_staged
@@ -169,6 +169,18 @@ class TestApply:
         vdiskkit.apply(saved)
         assert values(disk)["SkipRearm"] == 0
 
+    def test_a_plan_is_stale_when_a_log_has_changed_since(self, tmp_path: Path) -> None:
+        dirty = dirty_software()
+        disk = dirty_disk(tmp_path, dirty, kind="fixed")
+        plan = vdiskkit.plan(disk, [skip_rearm(0)], now=NOW)
+        data = disk.read_bytes()
+        disk.write_bytes(data.replace(dirty.log1, damage(dirty.log1, 1, "hash-1")))
+        before = pair(disk)
+        assert before[0] != data
+        with pytest.raises(StalePlanError):
+            vdiskkit.apply(plan)
+        assert pair(disk) == before
+
     def test_a_second_change_finds_a_clean_hive(self, disk: Path) -> None:
         vdiskkit.apply(vdiskkit.plan(disk, [skip_rearm(0)], now=NOW))
         plan = vdiskkit.plan(disk, [skip_rearm(1)], now=NOW)
@@ -282,12 +294,12 @@ class TestApply:
 
 
 class TestPhases:
-    @pytest.mark.parametrize("kind", ["fixed", "dynamic", "vhdx"])
+    @pytest.mark.parametrize("kind", ["fixed", "dynamic", "differencing", "vhdx"])
     def test_after_each_phase_windows_would_find_the_old_hive_or_the_new_one(
         self, kind: str, dirty: DirtyHive, tmp_path: Path
     ) -> None:
         """Also when nobody recovers the change: what is in the disk file is read without its journal."""
-        disk = make("desk11", tmp_path) if kind == "vhdx" else dirty_disk(tmp_path, dirty, kind=kind)
+        disk = make("desk11", tmp_path) if kind == "vhdx" else dirty_disk(tmp_path, dirty, "disk", kind=kind)
         operations = [
             SetValue(key=ONLY, name="Large", type=3, data=bytes(9000), create_keys=True),
             skip_rearm(0 if kind != "vhdx" else 1),
@@ -296,7 +308,7 @@ class TestPhases:
             old = contents(opened)
             stage.run(operations)
             (edit,) = stage.edits()
-        image = bytearray(disk.read_bytes())
+        image = bytearray(disk.read_bytes().ljust(edit.new_size, b"\0"))
         found = []
         for phase in Phase:
             changes = [change for change in edit.changes if change.phase is phase]
