@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from vdiskkit.patch.ntfs.content import AttributeContent
     from vdiskkit.patch.staging import Phase
 
-__all__ = ["Bitmap"]
+__all__ = ["BITS", "Bitmap"]
 
-_BITS = SECTOR * 8
+BITS = SECTOR * 8
+"""Bits that are written together."""
 
 
 class Bitmap:
@@ -65,8 +66,8 @@ class Bitmap:
         run = length = 0
         position = start
         while position < end:
-            unit, within = divmod(position, _BITS)
-            stop = min((unit + 1) * _BITS, end)
+            unit, within = divmod(position, BITS)
+            stop = min((unit + 1) * BITS, end)
             size = stop - position
             used = (self._unit(unit) >> within) & ((1 << size) - 1)
             at = 0
@@ -107,8 +108,8 @@ class Bitmap:
 def _masks(start: int, count: int) -> Iterator[tuple[int, int]]:
     """Yield (unit, bits in it) for a range of bits."""
     while count:
-        unit, within = divmod(start, _BITS)
-        part = min(count, _BITS - within)
+        unit, within = divmod(start, BITS)
+        part = min(count, BITS - within)
         yield unit, ((1 << part) - 1) << within
         start += part
         count -= part

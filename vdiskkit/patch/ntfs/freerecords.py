@@ -5,17 +5,18 @@ The table itself is never made longer here: Windows does that, with rules of its
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError, WriteRefusedError
 from vdiskkit.ntfs.record import BITMAP
-from vdiskkit.patch.ntfs.bitmap import Bitmap
+from vdiskkit.patch.ntfs.bitmap import BITS, Bitmap
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.records import FileRecords
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vdiskkit.patch.ntfs.records import RecordStore
 
@@ -56,7 +57,8 @@ class RecordSpace:
         """Choose free records inside the table; nothing is claimed yet.
 
         A record counts as free when the bitmap and the record itself say so. Those that this change has freed are left
-        alone: what is freed last cannot be used before.
+        alone: what is freed last cannot be used before. Where there is a choice, so are those whose bits lie in one
+        sector with theirs: a sector is written once, and what is freed is written last.
 
         Args:
             count: How many.
@@ -65,15 +67,14 @@ class RecordSpace:
         Raises:
             WriteRefusedError: There are not so many.
         """
-        chosen: list[int] = []
-        tries = _TRIES
-        for first, length in self._bitmap.free_runs(_FIRST_USER_RECORD, self._bitmap.bits):
-            for number in range(first, first + min(length, tries)):
-                tries -= 1
-                if number not in self._store.freed and self._is_blank(number):
-                    chosen.append(number)
-                    if len(chosen) == count:
-                        return chosen
+        freed = sorted({number // BITS for number in self._store.freed})
+        starts = [0, *((sector + 1) * BITS for sector in freed)]
+        ends = [*(sector * BITS for sector in freed), self._bitmap.bits]
+        apart = zip(starts, ends, strict=True)
+        beside = ((sector * BITS, (sector + 1) * BITS) for sector in freed)
+        chosen = list(islice(self._blank_between(chain(apart, beside)), count))
+        if len(chosen) == count:
+            return chosen
         raise WriteRefusedError(
             f"{what} needs {count} more MFT record{'s' if count > 1 else ''}, and {len(chosen) or 'none'} of the "
             f"{self._store.count} in the table {'are' if len(chosen) > 1 else 'is'} free",
@@ -93,6 +94,15 @@ class RecordSpace:
         for number in numbers:
             self._bitmap.put(number, 1, used=used)
         self._bitmap.flush(phase)
+
+    def _blank_between(self, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+        tries = _TRIES
+        for start, end in ranges:
+            for first, length in self._bitmap.free_runs(max(start, _FIRST_USER_RECORD), min(end, self._bitmap.bits)):
+                for number in range(first, first + min(length, tries)):
+                    tries -= 1
+                    if number not in self._store.freed and self._is_blank(number):
+                        yield number
 
     def _is_blank(self, number: int) -> bool:
         try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import WriteRefusedError
 from vdiskkit.ntfs.record import DATA
-from vdiskkit.patch.ntfs.bitmap import Bitmap
+from vdiskkit.patch.ntfs.bitmap import BITS, Bitmap
 from vdiskkit.patch.ntfs.content import AttributeContent
 from vdiskkit.patch.ntfs.mapping import extents
 from vdiskkit.patch.ntfs.records import FileRecords
@@ -104,7 +105,8 @@ class ClusterSpace:
 
         Right behind ``behind`` first, because the runlist stays as long as it is; then a whole preferred range, then
         any whole range, then several. Clusters that were released a moment ago are left alone while there are others:
-        their content still matters to whoever takes the release back.
+        their content still matters to whoever takes the release back. Where there is a choice, so are those whose bits
+        lie in one sector with theirs: a sector is written once, and the release is written last.
 
         Args:
             clusters: How many.
@@ -117,14 +119,21 @@ class ClusterSpace:
         Raises:
             WriteRefusedError: The volume is full, or its free clusters are too scattered.
         """
-        try:
-            return self._choose(clusters, behind, [*self._released, *taken])
-        except WriteRefusedError:
-            if not self._released:
-                raise
+        if not self._released:
             return self._choose(clusters, behind, taken)
+        sectors: set[int] = set()
+        for first, count in self._released:
+            sectors.update(range(first // BITS, (first + count - 1) // BITS + 1))
+        spared = [(sector * BITS, BITS) for sector in sectors]
+        with suppress(WriteRefusedError):
+            return self._choose(clusters, behind, [*spared, *taken], best_only=True)
+        with suppress(WriteRefusedError):
+            return self._choose(clusters, behind, [*self._released, *taken])
+        return self._choose(clusters, behind, taken)
 
-    def _choose(self, clusters: int, behind: int | None, spared: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    def _choose(
+        self, clusters: int, behind: int | None, spared: Sequence[tuple[int, int]], *, best_only: bool = False
+    ) -> list[tuple[int, int]]:
         chosen: list[tuple[int, int]] = []
         if behind is not None:
             follows = self._free_from(behind, clusters, spared)
@@ -132,7 +141,7 @@ class ClusterSpace:
                 chosen.append((behind, follows))
                 clusters -= follows
         if clusters:
-            chosen += self._search(clusters, [*chosen, *spared], behind or 0)
+            chosen += self._search(clusters, [*chosen, *spared], behind or 0, best_only=best_only)
         return chosen
 
     def _free_from(self, first: int, wanted: int, spared: Sequence[tuple[int, int]]) -> int:
@@ -143,7 +152,9 @@ class ClusterSpace:
         stops = [other for other, count in spared if other + count > first]
         return max(min([found[1], *(other - first for other in stops)]), 0)
 
-    def _search(self, clusters: int, taken: Sequence[tuple[int, int]], near: int) -> list[tuple[int, int]]:
+    def _search(
+        self, clusters: int, taken: Sequence[tuple[int, int]], near: int, *, best_only: bool
+    ) -> list[tuple[int, int]]:
         best: tuple[int, int] | None = None
         scattered: list[tuple[int, int]] = []
         probes = _PROBES
@@ -155,12 +166,16 @@ class ClusterSpace:
                 step = max(clusters, 1)
                 for start in range(first, first + count - clusters + 1, step):
                     if not probes:
-                        return [best]
+                        break
                     probes -= 1
                     if self._prefer(start * self._cluster_size, clusters * self._cluster_size):
                         return [(start, clusters)]
+                if not probes:
+                    break
             elif best is None:
                 scattered.append((first, count))
+        if best_only:
+            raise WriteRefusedError("no whole range of clusters is preferred", location=self._store.location)
         if best is not None:
             return [best]
         return self._several(clusters, scattered)

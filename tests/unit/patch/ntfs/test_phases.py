@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.build.image import load_volume
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.ntfs import check_volume
@@ -73,5 +74,20 @@ def test_growing_leaves_lost_clusters_at_worst(name: str, path: str, grow: Calla
         Phase.DATA: set(),
         Phase.CLAIM: {"bitmap.lost"},
         Phase.LINK: set(),
+        Phase.RELEASE: set(),
+    }
+
+
+def test_a_deletion_and_the_growth_after_it_do_not_share_a_sector_of_bits() -> None:
+    """A sector is written once; were it shared, the hive would have clusters that are still free to the bitmap."""
+    staged = Staged(load_volume("win8").data)
+    staged.editor.delete_file("Windows\\System32\\spp\\store\\tokens.dat")
+    stream = staged.editor.open_stream("Windows\\System32\\config\\SOFTWARE")
+    stream.grow(stream.size + 300_000)
+    assert problems_by_phase(staged) == {
+        Phase.GROW: set(),
+        Phase.DATA: set(),
+        Phase.CLAIM: {"bitmap.lost"},
+        Phase.LINK: {"names.entry"},
         Phase.RELEASE: set(),
     }

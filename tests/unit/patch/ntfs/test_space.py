@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.build.image import load_volume
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.errors import WriteRefusedError
 from vdiskkit.patch.ntfs.bitmap import Bitmap
@@ -112,6 +113,23 @@ def test_what_was_just_freed_is_left_alone() -> None:
     total = sum(size for _, size in free)
     everything = space.choose(total + count, None)  # only when there is nothing else
     assert sum(size for _, size in everything) == total + count
+
+
+def test_bits_beside_those_that_were_just_freed_are_left_alone_where_there_is_a_choice() -> None:
+    path = "Windows\\System32\\spp\\store\\tokens.dat"
+    staged = Staged(load_volume("win8").data)
+    first = staged.editor.volume.lookup(path).open().runs()[0].lcn
+    assert first is not None
+    staged.editor.delete_file(path)
+    sector = first // 4096
+    behind = next(staged.editor.space.free_runs(sector * 4096, (sector + 1) * 4096))[0]
+    assert all(lcn // 4096 != sector for lcn, _ in staged.editor.space.choose(100, behind))
+    # Fewer pieces, and places that cost the file no block, count more.
+    inside = Staged(load_volume("win8").data, prefer=lambda offset, length: offset // 4096 // 4096 == sector)
+    inside.editor.delete_file(path)
+    assert [lcn // 4096 for lcn, _ in inside.editor.space.choose(100, None)] == [sector]
+    whole = max(size for _, size in staged.editor.space.free_runs(0, staged.editor.store.boot.total_clusters))
+    assert len(staged.editor.space.choose(whole - 20, None)) == 1
 
 
 def test_a_full_volume_is_refused() -> None:

@@ -250,6 +250,19 @@ def test_records_that_this_change_frees_are_left_alone() -> None:
     staged.check(known=("bitmap.lost",))
 
 
+def test_records_whose_bits_lie_apart_from_those_that_are_freed_come_first() -> None:
+    staged = Staged("directory")
+    (first,) = RecordSpace(staged.editor.store).choose(1, "it")
+    assert first < 4096
+    assert staged.editor.delete_file("many\\many entry number 00007").record < 4096
+    space = RecordSpace(staged.editor.store)
+    apart = space.choose(1, "it")[0]
+    assert apart >= 4096
+    every = space.choose(sum(space.is_free(number) for number in range(24, staged.editor.store.count)) - 1, "it")
+    assert every[0] == apart
+    assert first in every  # when there are no others
+
+
 @pytest.mark.parametrize(("name", "path", "step"), [("basic", HIVE, 250), ("fragmented", SCATTERED, 400)])
 def test_spreading_leaves_what_belongs_to_nobody_at_worst(name: str, path: str, step: int) -> None:
     staged = punched(name)
