@@ -137,12 +137,20 @@ class ChainSideCar(Facts):
         file_name: Its name.
         mode: ``private``, ``standard`` or ``unknown``; None when it cannot be read.
         license_mode: ``none``, ``mak``, ``kms`` or ``unknown``; None when it cannot be read.
+        disk_size: Bytes of the disk that it describes, None when that is not plausible or it cannot be read.
+        block_size: Bytes of a block that it names, None when it names none or cannot be read.
+        sector_size: Bytes of a sector that it names, None when that is none that exists or it cannot be read.
+        implausible: What of it cannot be, one sentence each.
         problem: Why it cannot be read, None when it can.
     """
 
     file_name: str
     mode: str | None
     license_mode: str | None
+    disk_size: int | None
+    block_size: int | None
+    sector_size: int | None
+    implausible: tuple[str, ...]
     problem: str | None
 
 

@@ -198,8 +198,26 @@ def _side_car(listing: Listing, label: str, path: str) -> ChainSideCar | None:
     try:
         facts = (read_old_pvp(path, place) or read_pvp(place)).facts()
     except VDiskError as exc:
-        return ChainSideCar(file_name=found[0], mode=None, license_mode=None, problem=exc.message)
-    return ChainSideCar(file_name=found[0], mode=str(facts.mode), license_mode=str(facts.license_mode), problem=None)
+        return ChainSideCar(
+            file_name=found[0],
+            mode=None,
+            license_mode=None,
+            disk_size=None,
+            block_size=None,
+            sector_size=None,
+            implausible=(),
+            problem=exc.message,
+        )
+    return ChainSideCar(
+        file_name=found[0],
+        mode=facts.mode,
+        license_mode=facts.license_mode,
+        disk_size=facts.disk_size_bytes,
+        block_size=facts.vhd_block_size or None,
+        sector_size=facts.sector_size if facts.sector_size in (512, 4096) else None,
+        implausible=tuple(f"{item.field} at byte {item.offset}: {item.why}" for item in facts.problems),
+        problem=None,
+    )
 
 
 def _notices(item: WalkedFile) -> tuple[Notice, ...]:

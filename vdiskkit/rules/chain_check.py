@@ -224,6 +224,35 @@ def _side_cars(chain: ChainFacts) -> Iterator[Outcome]:
             yield Problem("a disk file of this vDisk has no .pvp", _beside(chain, other.file_name))
 
 
+def _plausible(chain: ChainFacts) -> Iterator[Outcome]:
+    for item in chain.files:
+        for problem in item.side_car.implausible if item.side_car is not None else ():
+            yield Problem("a side-car is not plausible", at_file(item.path), problem)
+    yield from _noticed("pair.several_side_cars")(chain)
+
+
+def _side_car_sizes(chain: ChainFacts) -> Iterator[Outcome]:
+    for item in chain.files:
+        described = item.side_car.disk_size if item.side_car is not None else None
+        if described is not None and item.virtual_size is not None and described != item.virtual_size:
+            evidence = f"{described} bytes in the .pvp, {item.virtual_size} in the disk"
+            yield Problem("the side-car describes a disk of another size", at_file(item.path), evidence)
+
+
+def _side_car_blocks(chain: ChainFacts) -> Iterator[Outcome]:
+    for item in chain.files:
+        if item.side_car is None:
+            continue
+        pairs = (
+            ("block", item.side_car.block_size, item.block_size),
+            ("sector", item.side_car.sector_size, item.sector_size),
+        )
+        for what, named, own in pairs:
+            if named is not None and own is not None and named != own:
+                evidence = f"{named} bytes in the .pvp, {own} in the disk"
+                yield Problem(f"the side-car names another {what} size than the disk has", at_file(item.path), evidence)
+
+
 def _newest(chain: ChainFacts) -> Iterator[Outcome]:
     own = chain.files[0].version
     gap = _unlisted(chain)
@@ -310,4 +339,7 @@ _CHECKS: dict[str, Callable[[ChainFacts], Iterable[Outcome]]] = {
     "CHN109": chain_files.judge_sizes,
     "CHN110": _names,
     "CHN111": chain_files.judge_locks,
+    "PVP102": _plausible,
+    "PVP106": _side_car_sizes,
+    "PVP107": _side_car_blocks,
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vdiskkit
+from tests.build.pair import side_car
 from tests.build.vhd import ParentLink, build_vhd
 from tests.build.vhd_faults import break_vhd, set_bat, set_footer, set_header
 from tests.build.vhdx import HEADERS, MIB, REGION_TABLES, Page, build_vhdx, link_to, put_log
@@ -81,7 +82,7 @@ def test_a_whole_chain_passes(tmp_path: Path, make: Callable[[Path, int], Path])
 
 def vhd_fault(fault: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        data = build_vhd("dynamic", SIZE, BLOCK // 4, {0: b"a" * 512, BLOCK: b"b" * 512})
+        data = build_vhd("dynamic", SIZE, BLOCK, {0: b"a" * 512, BLOCK: b"b" * 512})
         return put(folder / "desk.vhd", bytes(break_vhd(data, fault)))
 
     return make
@@ -150,6 +151,19 @@ def locked(folder: Path) -> Path:
     return newest
 
 
+def cut_side_car(folder: Path) -> Path:
+    newest = described(folder, vhd_chain)
+    (folder / "desk.1.pvp").write_bytes(b"too short")
+    return newest
+
+
+def odd_side_car(folder: Path) -> Path:
+    newest = described(folder, vhd_chain)
+    fields = side_car("desk.1", SIZE, BLOCK, write_cache_type=99)
+    (folder / "desk.1.pvp").write_bytes(fields)
+    return newest
+
+
 def other_sectors(folder: Path) -> Path:
     """A child of 4096-byte sectors on a parent of 512-byte ones, with other blocks and another disk id."""
     base = build_vhdx("dynamic", SIZE, BLOCK)
@@ -196,14 +210,16 @@ CASES: dict[str, tuple[Callable[[Path], Path], set[str]]] = {
     "not newest": (lambda folder: described(folder, vhd_chain).with_name("desk.1.avhd"), {"CHN105"}),
     "maintenance": (manifest_with(("<access>0<", "<access>1<")), {"CHN106"}),
     "sizes": (manifest_with(("<size>", "<size>9")), {"CHN107"}),
-    "sector sizes": (other_sectors, {"CHN109"}),
+    "sector sizes": (other_sectors, {"CHN109", "PVP107"}),
     "parent's size": (
         vhd_changed(lambda data: set_footer(data, 48, (SIZE - 512).to_bytes(8, "big"))),
-        {"CHN109"},
+        {"CHN109", "PVP106"},
     ),
     "other number": (manifest_with(("<versionNumber>1<", "<versionNumber>0<")), {"CHN107", "CHN110"}),
     "other type": (manifest_with(("<type>1<", "<type>4<")), {"CHN110"}),
     "locked": (locked, {"CHN111"}),
+    "side-car of a parent cut": (cut_side_car, {"CHN103"}),
+    "side-car of a parent": (odd_side_car, {"PVP102"}),
 }  # fmt: skip
 
 
@@ -229,7 +245,7 @@ def test_every_rule_of_the_check_has_a_case() -> None:
 def test_sizes_of_a_fixed_disk(tmp_path: Path) -> None:
     data = build_vhd("fixed", 64 * 1024)
     path = put(tmp_path / "desk.vhd", data[:-512] + bytes(512) + data[-512:])
-    assert codes(vdiskkit.check_chain(path)) == {"VHD104"}
+    assert codes(vdiskkit.check_chain(path)) == {"VHD104", "PVP106"}
 
 
 def test_what_cannot_be_told_is_unknown(tmp_path: Path) -> None:
