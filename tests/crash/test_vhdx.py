@@ -10,6 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from tests.build.vhd import noise
 from tests.build.vhdx import BAT_REGION, MIB, PAGE, PARTIAL, ZERO, Image, Page, Zeros, build_vhdx, link_to, put_log
@@ -20,19 +22,31 @@ from tests.crash.matrix import (
     change_by,
     check_failures,
     check_power_cuts,
+    check_recovery,
     chooser,
     pending,
     undo_of,
 )
 from tests.crash.simulated import PowerCut, SimulatedFileSystem, VanishedError, at
 from tests.crash.sparse import Condensed, condense
-from tests.property.patch.test_vhdx_writes import Case, Played, Write, check_mixed, content_of, open_disk, play
+from tests.property.patch.test_vhdx_writes import (
+    Case,
+    Played,
+    Write,
+    cases,
+    check_mixed,
+    content_of,
+    open_disk,
+    play,
+)
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import OldStateView
 from vdiskkit.patch.staging import Phase, StagedFile
 from vdiskkit.patch.transaction import FileEdit
 
 if TYPE_CHECKING:
+    import random
+
     from vdiskkit.journal import Journal
 
 LONG = os.environ.get("VDISKKIT_LONG_TESTS") == "1"
@@ -93,7 +107,10 @@ def leave_in_log(image: Image) -> None:
 
 @cache
 def world(kind: str) -> World:
-    case = build(kind)
+    return world_of(build(kind))
+
+
+def world_of(case: Case) -> World:
     played = play(case)
     size = played.disk.size
     ranges = [(at // MIB * MIB, min(2 * MIB, size - at // MIB * MIB)) for at, _data, _phase in case.writes]
@@ -143,6 +160,23 @@ def test_power_cuts(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_cuts_of_undo(kind: str) -> None:
     check_power_cuts(undo_of(world(kind).change), chooser(2), samples=3, nested=1, nested_every=1 if LONG else 400)
+
+
+@settings(max_examples=300 if LONG else 5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(), st.randoms(use_true_random=False))
+def test_power_cuts_of_any_change(case: Case, choose: random.Random) -> None:
+    """Of any file, with any log, in any phase; half of the states are looked at as disks, too."""
+    made = world_of(case)
+    assume(made.played.changes and len(made.condensed.content) < MIB)
+    for change in (made.change, undo_of(made.change)):
+        calls = change.calls()
+        for number in sorted(choose.sample(range(len(calls)), 8)):
+            system = SimulatedFileSystem(change.start, at(number))
+            with pytest.raises(PowerCut):
+                change.run(system)
+            for left in system.power_cuts(choose, exhaustive=1, samples=2):
+                check_recovery(left, change, choose)
+                check_instant(made, left[DISK].content, pending(left), undoing=change is not made.change)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "differencing, log"])
