@@ -172,7 +172,7 @@ class TestApply:
     def test_a_plan_is_stale_when_a_log_has_changed_since(self, tmp_path: Path) -> None:
         dirty = dirty_software()
         disk = dirty_disk(tmp_path, dirty, kind="fixed")
-        plan = vdiskkit.plan(disk, [skip_rearm(0)], now=NOW)
+        plan = vdiskkit.plan(disk, [skip_rearm(3)], now=NOW)
         data = disk.read_bytes()
         disk.write_bytes(data.replace(dirty.log1, damage(dirty.log1, 1, "hash-1")))
         before = pair(disk)
