@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.output import FileOutput
 
-__all__ = ["format_options", "named_profile", "open_reports", "rule_options"]
+__all__ = ["choice_options", "format_options", "named_profile", "open_reports", "rule_options"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 def rule_options(function: _F) -> _F:
-    """``--profile --select --extend-select --ignore --fail-on --strict-unknown --exit-zero``."""
+    """``--profile`` and :func:`choice_options`."""
+    return _PROFILE(choice_options(function))
+
+
+def choice_options(function: _F) -> _F:
+    """``--select --extend-select --ignore --fail-on --strict-unknown --exit-zero``."""
     for option in reversed(_RULES):
         function = option(function)
     return function
@@ -106,14 +111,14 @@ def _agree(ctx: click.Context) -> None:
         raise click.UsageError("--json and another --output-format exclude each other", ctx)
 
 
+_PROFILE = click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    type=PathType(),
+    help="A built-in profile or a TOML file. Without it VDISKKIT_PROFILE, a vdiskkit.toml in or above the working "
+    "folder, or the licence mode of the side-car decides.",
+)
 _RULES = (
-    click.option(
-        "--profile",
-        metavar="NAME|FILE",
-        type=PathType(),
-        help="A built-in profile or a TOML file. Without it VDISKKIT_PROFILE, a vdiskkit.toml in or above the working "
-        "folder, or the licence mode of the side-car decides.",
-    ),
     click.option(
         "--select",
         multiple=True,

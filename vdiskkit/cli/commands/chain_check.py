@@ -8,7 +8,7 @@ import click
 
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import PathType, chain_options, common_options, output_option
-from vdiskkit.cli.report_options import format_options, rule_options
+from vdiskkit.cli.report_options import choice_options, format_options
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -30,7 +30,13 @@ __all__ = ["command"]
     short_help="Judge whether chains of versions are whole.",
 )
 @click.argument("disks", nargs=-1, metavar="DISK...")
-@rule_options
+@click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    type=PathType(),
+    help="A built-in profile or a TOML file. The default is integrity-only, whatever the working folder holds.",
+)
+@choice_options
 @click.option("--all-results", is_flag=True, help="In text, also tell what passed and what was left out.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also judge the disks in LIST, one path a line.")
 @click.option("-0", "--null", is_flag=True, help="Paths in lists end with NUL instead of a line end.")
@@ -59,7 +65,7 @@ def command(
 
     Parent ids and times, sizes, side-cars, locks, interrupted changes, logs and the export manifest are judged as
     well, by the rules of validate that need no look into the disk. A parent that is missing, damaged or another one
-    is a finding. Without --profile it is integrity-only, whatever the working folder holds.
+    is a finding.
     """
     from vdiskkit.cli.targets import disk_list, read_target_chain
     from vdiskkit.cli.validation import Validation
