@@ -197,7 +197,7 @@ class VDisk:
         if item is None or item.volume is None or item.windows_root is None:
             return None
         if self._windows is None:
-            self._windows = WindowsImage(item.volume, item.windows_root)
+            self._windows = WindowsImage(item.volume, item.windows_root, grant=self.budget.grant)
         return self._windows
 
     @property
@@ -281,11 +281,12 @@ class VDisk:
         """
         from vdiskkit.inspection.gather import gather
 
-        more = self.container.size // 32768 if deep else 0
+        more, calls = self.container.size // 32768 if deep else 0, 0
         if blocks:
-            # A bit for each sector, read in pages of 4 KiB at least.
-            more += self.container.size // 4096 + (self.container.allocated_blocks or 0) * 2 * _PAGE_SIZE
-        with self.budget.limited(_INSPECT_BYTES + more, _INSPECT_CALLS):
+            # A bit for each sector, read in pages of 4 KiB at least; in a VHD each block has its own.
+            calls = self.container.allocated_blocks or 0
+            more += self.container.size // 4096 + calls * 2 * _PAGE_SIZE
+        with self.budget.limited(_INSPECT_BYTES + more, _INSPECT_CALLS + calls):
             return gather(
                 self,
                 deep=deep,
