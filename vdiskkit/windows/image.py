@@ -11,6 +11,8 @@ from vdiskkit.registry import LOG_ENDINGS, Hive
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath, parse_registry_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vdiskkit.io import ByteSource
     from vdiskkit.ntfs import NtfsVolume
     from vdiskkit.registry import RegistryKey
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["WindowsImage", "find_windows_root"]
 
 _SOFTWARE = HIVE_FILES["SOFTWARE"]
+_REPLAY_BYTES = 2 * 1024 * 1024 * 1024
+"""What the replay of one hive may read; no hive and its logs come near it."""
 _ROOT_LIMIT = 64
 """Directories of the volume root that are tried when there is no folder named Windows."""
 
@@ -44,11 +48,15 @@ class WindowsImage:
     Args:
         volume: The NTFS volume.
         root: Name of the Windows folder.
+        grant: Called with the bytes that must be read besides what a look costs, before a dirty hive is replayed.
     """
 
-    def __init__(self, volume: NtfsVolume, root: str = "Windows") -> None:
+    def __init__(
+        self, volume: NtfsVolume, root: str = "Windows", *, grant: Callable[[int], None] | None = None
+    ) -> None:
         self.volume = volume
         self.root = root
+        self._grant = grant
         self._hives: dict[str, Hive] = {}
         self._control_set: int | None = None
 
@@ -69,9 +77,18 @@ class WindowsImage:
             if path is None:
                 raise FileMissingError(f"{name!r} is not a hive name", hint=f"known: {', '.join(HIVE_FILES)}")
             path = f"{self.root}\\{path}"
-            hive = Hive(self.volume.lookup(path).open(), wanted, logs=lambda: self.log_files(path))
+            source = self.volume.lookup(path).open()
+            hive = Hive(source, wanted, logs=lambda: self._granted_logs(path, source.size))
             self._hives[wanted] = hive
         return hive
+
+    def _granted_logs(self, path: str, hive_size: int) -> list[tuple[str, ByteSource]]:
+        found = self.log_files(path)
+        if self._grant is not None:
+            # A log is read for its hashes and for its pages, the hive for the walk, with its logs and at worst without.
+            total = 2 * hive_size + sum(2 * source.size for _, source in found)
+            self._grant(min(total, _REPLAY_BYTES))
+        return found
 
     def log_files(self, path: str) -> list[tuple[str, ByteSource]]:
         """Return the transaction logs beside a hive that exist, by name.

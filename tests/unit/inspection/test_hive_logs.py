@@ -8,6 +8,8 @@ import pytest
 
 import vdiskkit
 from tests.build.dirty_disk import LAST_HOST, dirty_disk, dirty_software
+from tests.build.hive_log import new_format
+from tests.build.windows import software_hive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +44,6 @@ def test_facts_come_from_the_logs(tmp_path: Path, old: bool) -> None:
 
 
 def test_a_value_that_the_log_deletes(tmp_path: Path) -> None:
-    from tests.build.hive_log import new_format
-    from tests.build.windows import software_hive
-
     dirty = new_format([software_hive("win10", skip_rearm=1), software_hive("win10", skip_rearm=None)])
     facts = inspect(dirty_disk(tmp_path, dirty))
     assert facts.licensing is not None
@@ -73,6 +72,19 @@ def test_a_part_of_the_logs_is_told(tmp_path: Path) -> None:
     assert facts.licensing is not None
     assert [item.data for item in facts.licensing.kms_host] == ["kms.first.example.com"]
     assert facts.licensing.skip_rearm.origin == "log"
+
+
+def test_the_replay_does_not_use_up_the_budget_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = [software_hive("win10", keys=2_500, skip_rearm=number) for number in (0, 1)]
+    clean, dirty = dirty_disk(tmp_path, new_format(states)._replace(primary=states[1]), "clean"), new_format(states)
+    with vdiskkit.open_vdisk(clean) as disk:
+        disk.inspect()
+        needed = disk.budget.spent_bytes
+    monkeypatch.setattr("vdiskkit.vdisk._INSPECT_BYTES", needed + 16 * 1024)
+    with vdiskkit.open_vdisk(dirty_disk(tmp_path, dirty)) as disk:
+        facts = disk.inspect()
+        assert disk.budget.spent_bytes > needed + len(dirty.primary)
+    assert codes(facts) == ["windows.hive_replayed"]
 
 
 def test_a_damaged_base_block_is_recovered(tmp_path: Path) -> None:
