@@ -20,6 +20,7 @@ _REGF = "Windows registry file format (regf), base block"
 _LOGS = "Windows registry file format (regf), transaction log files"
 _CURRENT_VERSION = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 _SHUT_DOWN = "start the vDisk in Private mode and shut Windows down properly"
+_REPLAY = f"vdiskkit replay DISK, or {_SHUT_DOWN}"
 _FOLLOWING = ("windows.services_unreadable", "windows.no_control_set")
 _DAMAGE = (
     "windows.key_unreadable",
@@ -42,7 +43,7 @@ _DAMAGE = (
     "judged is the hive as after the replay. Without usable logs it is HIV104 that fails",
     why="What Windows had not written back is only in the logs of the hive. Each target replays them at every start, "
     "and programs that do not replay them read old values.",
-    fix=_SHUT_DOWN,
+    fix=_REPLAY,
     versions="all",
     source=_REGF,
 )
@@ -142,7 +143,7 @@ def not_stale(context: Context) -> Iterator[Outcome]:
     "deletes; not determinable when the logs cannot be replayed",
     why="A clean-up that deletes the logs takes these values back, and a program that reads the hive file alone sees "
     "others: two checks of the same image then disagree.",
-    fix=_SHUT_DOWN,
+    fix=_REPLAY,
     versions="all",
     source=_LOGS,
 )
