@@ -240,7 +240,7 @@ def applied(case: Case, changes: list[FileChange], size: int) -> Image:
     return image
 
 
-def headers_of(image: Image) -> list[tuple[int, uuid.UUID, uuid.UUID, uuid.UUID]]:
+def headers_of(image: ByteSource) -> list[tuple[int, uuid.UUID, uuid.UUID, uuid.UUID]]:
     """Sequence number, FileWriteGuid, DataWriteGuid and LogGuid of both headers, whose checksums must fit."""
     found = []
     for at in HEADERS:

@@ -66,6 +66,7 @@ class VhdxWriter:
         self._old_bitmaps: dict[int, bytes] = {}
         self._cleared: dict[int, bytes] = {}
         self._headers: HeaderWriter | None = None
+        self._data_id_renewed = False
         self._log: LogWriter | None = None
         self._end: int | None = None
 
@@ -138,6 +139,9 @@ class VhdxWriter:
         if told and disk.read_at(block * disk.block_size + inside, len(data)) == data:
             return
         headers = self._begin()
+        if not self._data_id_renewed:
+            headers.renew_data_id()
+            self._data_id_renewed = True
         at = disk.block_offset(block)
         if at is None:
             at = self._allocate(block, state, headers)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from vdiskkit.container.crc32c import crc32c
 from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, HEADER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from vdiskkit.container.vhdx import VhdxDisk
     from vdiskkit.patch.staging import Phase, StagedFile
@@ -50,7 +50,9 @@ def updated_header(raw: bytes, *, sequence: int, file_write: UUID, data_write: U
 class HeaderWriter:
     """Stages the headers of a VHDX.
 
-    Both slots get the content of the current header, changed; a damaged one is whole again by that.
+    Both slots get the content of the current header, changed; a damaged one is whole again by that. The FileWriteGuid
+    is a new one, the DataWriteGuid only when :meth:`renew_data_id` was called: a log that is replayed changes nothing
+    that the virtual disk shows.
 
     Args:
         disk: The disk, opened over ``staged``.
@@ -63,8 +65,18 @@ class HeaderWriter:
         self._number = disk.header_number
         self._raw = staged.read_at(HEADER_OFFSETS[self._number - 1], HEADER_SIZE)
         self._sequence = disk.header.sequence
+        self._new_id = new_id
         self._file_write = new_id()
-        self._data_write = new_id()
+        self._data_write = UUID(disk.header.data_write_guid)
+        self._updates: list[tuple[UUID, Phase, Phase]] = []
+
+    def renew_data_id(self) -> None:
+        """Give the file another DataWriteGuid, from its first header on."""
+        self._data_write = self._new_id()
+        updates, self._updates = self._updates, []
+        self._sequence -= 2 * len(updates)
+        for update in updates:
+            self.write(*update)
 
     def write(self, log: UUID, first: Phase, second: Phase) -> None:
         """Stage an update of both headers.
@@ -74,6 +86,7 @@ class HeaderWriter:
             first: When the header that does not count is written.
             second: When the other one is.
         """
+        self._updates.append((log, first, second))
         for phase, number in ((first, 3 - self._number), (second, self._number)):
             self._sequence += 1
             data = updated_header(

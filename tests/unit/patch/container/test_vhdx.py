@@ -20,6 +20,7 @@ from tests.build.vhdx import (
     LOG_OFFSET,
     METADATA_REGION,
     MIB,
+    NO_GUID,
     NOT_PRESENT,
     PAGE,
     PARTIAL,
@@ -36,7 +37,7 @@ from tests.build.vhdx import (
     put_log,
     with_crc,
 )
-from tests.property.patch.test_vhdx_writes import new_ids, open_disk
+from tests.property.patch.test_vhdx_writes import headers_of, new_ids, open_disk
 from vdiskkit.container.vhdx_log import replay_log
 from vdiskkit.errors import WriteRefusedError
 from vdiskkit.patch.container.vhdx_log import LogWriter, build_entry, entry_length
@@ -313,6 +314,23 @@ def test_a_pending_log_is_replayed_and_told() -> None:
     )
     replayed = [change for change in opened.staged.changes() if change.phase is Phase.REPLAY]
     assert b"".join(change.after for change in replayed) == noise(PAGE, 2) + noise(PAGE, 3) + bytes(PAGE)
+
+
+def test_the_replay_alone_leaves_the_id_of_the_content() -> None:
+    """Nothing is changed that the disk shows, so a version made from it still fits."""
+    image = build_vhdx("dynamic", SIZE, content=noise(MIB, 1))
+    put_log(image, [[Page(4 * MIB, noise(PAGE, 2))]])
+    opened = writable(image)
+    assert opened.disk.replay() == 1
+    assert opened.disk.replay() == 0
+    assert opened.phases == OPEN | {Phase.REPLAY, Phase.REPLAYED_FIRST, Phase.REPLAYED_SECOND}
+    ids = [uuid.UUID(int=number << 64 | 0xFEED) for number in (1, 2)]
+    assert headers_of(opened.staged) == [(at, ids[0], image.data_write_guid, NO_GUID) for at in (11, 12)]
+    # A write that follows changes the id from the first header on, and costs no more headers.
+    opened.disk.write_at(0, b"x", Phase.LINK)
+    assert headers_of(opened.staged) == [(at, *ids, NO_GUID) for at in (11, 12)]
+    first = next(change for change in opened.staged.changes() if change.phase is Phase.OPEN_FIRST)
+    assert first.after[8:64] == struct.pack("<Q", 9) + b"".join(item.bytes_le for item in (*ids, LOG_GUID))
 
 
 # -- refusals -------------------------------------------------------------------------------------------------------
