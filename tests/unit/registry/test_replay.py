@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def shown(result: Replayed) -> bytes:
     return result.source.read_at(0, result.source.size)
 
 
-def number(hive: bytes) -> object:
+def number_of(hive: bytes) -> object:
     value = Hive(BytesSource(hive)).key("Key").value("Number")
     assert value is not None
     return value.data
@@ -61,7 +62,7 @@ def test_new_format(split: int, swapped: bool, growth: int) -> None:
     assert not result.notices
     assert (result.format, result.entries) == (LogFormat.NEW, 4)
     assert shown(result) == dirty.after
-    assert number(shown(result)) == 4
+    assert number_of(shown(result)) == 4
     older, younger = ("X.LOG2", "X.LOG1") if swapped else ("X.LOG1", "X.LOG2")
     assert result.logs == ((older,) if split == 4 else (older, younger))
     assert result.highest_sequence == dirty.entries[-1].sequence
@@ -78,7 +79,7 @@ def test_old_format(page: int, growth: int, bad_base: bool) -> None:
     assert shown(result)[BASE_BLOCK:] == dirty.after[BASE_BLOCK:]
     assert shown(result)[:512] == dirty.after[:512]
     assert result.base_block_recovered == bad_base
-    assert number(shown(result)) == 4
+    assert number_of(shown(result)) == 4
 
 
 def test_the_pages_are_all_that_is_needed() -> None:
@@ -136,7 +137,7 @@ def test_a_damaged_base_block_is_taken_from_the_log() -> None:
     result = run(dirty.primary, dirty.log1)
     assert result.base_block_recovered
     assert shown(result)[BASE_BLOCK:] == dirty.after[BASE_BLOCK:]
-    assert number(shown(result)) == 4
+    assert number_of(shown(result)) == 4
 
 
 def test_with_a_damaged_base_block_only_the_later_log_counts() -> None:
@@ -149,7 +150,7 @@ def test_with_a_damaged_base_block_only_the_later_log_counts() -> None:
 def test_a_primary_that_begins_with_zeros_is_recovered() -> None:
     dirty = new_format(states())
     result = run(bytes(512) + dirty.primary[512:], dirty.log1)
-    assert number(shown(result)) == 4
+    assert number_of(shown(result)) == 4
 
 
 def test_an_old_log_of_an_earlier_state_does_not_mend_a_base_block() -> None:
@@ -244,10 +245,10 @@ def test_the_first_log_of_the_old_format_that_fits_counts() -> None:
     made = states()
     first, second = old_format(made[:3]), old_format(made)
     result = run(first.primary, first.log1, second.log1)
-    assert number(shown(result)) == 2
+    assert number_of(shown(result)) == 2
     assert [notice.code for notice in result.notices] == ["log_left_out"]
     other = run(first.primary, old_format(made, written=77).log1, second.log1)
-    assert number(shown(other)) == 4
+    assert number_of(shown(other)) == 4
 
 
 def test_a_primary_that_is_cut_is_not_replayed() -> None:
@@ -275,7 +276,31 @@ def test_a_damaged_entry_ends_the_replay(how: str, split: int, which: int) -> No
         return
     assert shown(result) == recover(dirty.primary, logs)
     assert result.entries == which
-    assert number(shown(result)) == which
+    assert number_of(shown(result)) == which
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(4)), (0, 0, 1, 2), (0, 1, 1, 2), (1, 2, 3), (0, 2, 3)])
+@pytest.mark.parametrize("first", ["as in the log", "as it was"])
+def test_entries_in_another_order(order: tuple[int, ...], first: str) -> None:
+    dirty = new_format(states())
+    moved = log(dirty.log1, [dirty.entries[number] for number in order])
+    if first == "as it was":
+        start = dirty.entries[0].sequence
+        moved = with_base(moved, sequence_1=start, sequence_2=start)
+    result = run(dirty.primary, moved)
+    assert shown(result) == recover(dirty.primary, [moved])
+    # What is applied is the beginning of what was written, and nothing when that is not there.
+    if first == "as it was":
+        expected = next((count for count, number in enumerate(order) if count != number), len(order))
+        assert number_of(shown(result)) == expected
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+def test_logs_in_each_other_s_place(split: int) -> None:
+    dirty = new_format(states(), split=split)
+    for logs in ((dirty.log2, dirty.log1), (dirty.log1, dirty.log1), (dirty.log2, dirty.log2)):
+        result = run(dirty.primary, *logs)
+        assert shown(result) == recover(dirty.primary, logs)
 
 
 @pytest.mark.parametrize("kind", ["new", "old"])
@@ -291,7 +316,7 @@ def test_every_prefix_of_a_log(kind: str) -> None:
             assert shown(result) == recover(dirty.primary, [dirty.log1, cut])
         else:
             assert shown(result) == (dirty.after if length == len(side) else dirty.primary)
-        known.add(number(shown(result)))
+        known.add(number_of(shown(result)))
     assert known == ({2, 3} if kind == "new" else {0, 3})
 
 
