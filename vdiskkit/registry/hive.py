@@ -106,6 +106,8 @@ class Hive:
         if logs is not None and (self.primary_block is None or self.primary_block.dirty):
             self._replay(logs)
         if self._damage is not None and self.stale:
+            if self.replayed is not None:
+                self._damage.hint = f"take the hive from a backup; the logs beside it do not help: {self.replayed.reason}"
             raise self._damage
         if self.primary_block is None or self.source is not source:
             block = self.source.read_at(0, CHECKED_SIZE)

@@ -124,8 +124,9 @@ def test_a_damaged_base_block_is_recovered_and_told() -> None:
 def test_a_damaged_base_block_without_logs_stays_an_error() -> None:
     dirty = dirty_software()
     broken = dirty._replace(primary=dirty.primary[:36] + bytes(4) + dirty.primary[40:], log1=b"")
-    with pytest.raises(CorruptStructureError, match="the base block is damaged"):
+    with pytest.raises(CorruptStructureError, match="the base block is damaged") as damaged:
         opened(broken)
+    assert damaged.value.hint == "take the hive from a backup; the logs beside it do not help: its logs are empty"
     with pytest.raises(UnknownFormatError):
         opened(broken._replace(primary=bytes(16384)))
     with pytest.raises(UnsupportedFeatureError, match="this is a transaction log"):
