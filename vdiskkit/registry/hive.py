@@ -107,7 +107,9 @@ class Hive:
             self._replay(logs)
         if self._damage is not None and self.stale:
             if self.replayed is not None:
-                self._damage.hint = f"take the hive from a backup; the logs beside it do not help: {self.replayed.reason}"
+                self._damage.hint = (
+                    f"take the hive from a backup; the logs beside it do not help: {self.replayed.reason}"
+                )
             raise self._damage
         if self.primary_block is None or self.source is not source:
             block = self.source.read_at(0, CHECKED_SIZE)
