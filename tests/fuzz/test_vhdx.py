@@ -55,7 +55,7 @@ from vdiskkit.vdisk import VDisk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "30"))
 MOST_READS = 600
 SIZE = 5 * MIB
 WHERE = Location("fuzz.vhdx")

@@ -27,7 +27,7 @@ from vdiskkit.io import FileSource
 if TYPE_CHECKING:
     import pytest
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "4"))
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_images" / "win7-kms.vhd"
 BLOCK = 2 * MIB
 NAMES = ("disk.vhdx", "disk.1.avhdx")
