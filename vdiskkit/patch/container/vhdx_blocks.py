@@ -25,6 +25,7 @@ from vdiskkit.container.vhdx_layout import MIB
 from vdiskkit.container.vhdx_log import ReplayedSource
 from vdiskkit.errors import WriteRefusedError
 from vdiskkit.patch.container.blocks import BlockAllocation
+from vdiskkit.patch.container.vhdx_bits import BitmapWriter
 from vdiskkit.patch.container.vhdx_headers import HeaderWriter
 from vdiskkit.patch.container.vhdx_log import LogWriter
 from vdiskkit.patch.container.vhdx_refusals import MAX_FILE_SIZE
@@ -64,7 +65,7 @@ class VhdxWriter:
         self._new: dict[int, BlockAllocation] = {}
         self._new_bitmaps: set[int] = set()
         self._old_bitmaps: dict[int, bytes] = {}
-        self._cleared: dict[int, bytes] = {}
+        self._bits = BitmapWriter(staged, self._old)
         self._headers: HeaderWriter | None = None
         self._data_id_renewed = False
         self._log: LogWriter | None = None
@@ -173,7 +174,7 @@ class VhdxWriter:
             piece = content[(start - first) * size : (stop - first) * size]
             if how == "absent":
                 self._staged.write_at(at + start * size, piece, Phase.DATA)
-                self._set_bits(block, start, stop, max(phase, Phase.CLAIM))
+                self._bits.set(self._bits_at(block), start, stop, max(phase, Phase.CLAIM))
                 changed = True
             elif how == "present":
                 self._staged.write_at(at + start * size, piece, phase)
@@ -194,31 +195,6 @@ class VhdxWriter:
         if bitmap is None:
             bitmap = self._old_bitmaps[block] = self._old.read_at(self._bits_at(block), self._sectors // 8)
         return bitmap
-
-    def _set_bits(self, block: int, first: int, end: int, phase: Phase) -> None:
-        at = self._bits_at(block) + first // 8
-        wanted = bytearray(self._staged.read_at(at, -(-end // 8) - first // 8))
-        for sector in range(first, end):
-            wanted[sector // 8 - first // 8] |= 1 << sector % 8
-        self._staged.write_at(at, bytes(wanted), phase)
-
-    def _clear_bits(self, block: int) -> None:
-        """Clear bits that are left over from an earlier block, before somebody looks at them."""
-        start = self._bits_at(block)
-        end = start + self._sectors // 8
-        for at in range(start - start % SECTOR, end, SECTOR):
-            low, high = max(start - at, 0), min(end - at, SECTOR)
-            before = self._cleared.get(at)
-            if before is None:
-                before = self._old.read_at(at, SECTOR)
-            if not any(before[low:high]):
-                continue
-            # The rest of the sector are the bits of neighbours, which have phases of their own.
-            cleared = before[:low] + bytes(high - low) + before[high:]
-            self._cleared[at] = cleared
-            self._staged.write_interim(at, cleared, Phase.DATA)
-            if any(self._staged.read_at(at + low, high - low)):
-                self._staged.write_at(at + low, bytes(high - low), Phase.CLAIM)
 
     # -- headers, log and new blocks ---------------------------------------------------------------------------------
 
@@ -273,7 +249,7 @@ class VhdxWriter:
         self._new[block] = allocation
         disk.reread_block(block)
         if partial and chunk not in self._new_bitmaps:
-            self._clear_bits(block)
+            self._bits.clear(self._bits_at(block), self._sectors // 8)
         return start
 
     def _refer(self, entry_at: int, place: int, state: int) -> None:

@@ -202,6 +202,7 @@ def test_bits_that_are_left_over_are_cleared_before_somebody_looks() -> None:
     ]
     assert versions == [
         (Phase.DATA, bytes(256) + b"\1" + bytes(255)),
+        (Phase.LINK, b"\2" + bytes(255) + b"\1" + bytes(255)),
         (Phase.RELEASE, b"\2" + bytes(255) + b"\5" + bytes(255)),
     ]
     assert opened.disk.read_at(2 * MIB, 1024) == PARENT.read_at(4 * MIB + 2 * MIB, 512) + b"x" * 512
