@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROUNDS = int(os.environ.get("VDISKKIT_KILL_ROUNDS", "10"))
 ROOT = Path(__file__).parents[2]
+VHD_PHASES = {"grow", "data", "claim", "link", "release"}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -104,6 +105,9 @@ def test_the_command_line_killed_and_recovered(folder: Path, name: str) -> None:
         if again.returncode:
             assert again.returncode == 7
             assert "recover" in again.stderr
+            shown = json.loads(vdiskkit("journal", "show", disk, "--json").stdout)["disks"][0]["result"]["pending"]
+            phases = {item["phase"] for item in shown["ranges"]}
+            assert {"replayed_second", "close_first"} <= phases if name == "desk11" else phases <= VHD_PHASES
             recovered = vdiskkit("recover", disk, "--yes")
             assert recovered.returncode == 0, recovered.stderr
         if [path.read_bytes() for path in files] != before:

@@ -413,9 +413,10 @@ def test_a_journal_that_comes_back_is_in_nobodys_way(build: Callable[[], Change]
             assert pending(system.after_power_cut([0])) is None  # its creation has arrived, its removal has not
 
 
-def test_recovery_forward_does_not_trust_what_only_reads_well() -> None:
+@pytest.mark.parametrize("build", [pair, reopened])
+def test_recovery_forward_does_not_trust_what_only_reads_well(build: Callable[[], Change]) -> None:
     """The last flush failed: all reads as new, but it is not on the disk."""
-    change = pair()
+    change = build()
     writes = [call for call in change.calls() if call.path in change.before]
     last = max(call.number for call in writes if call.name == "write")
     for flush in (call.number for call in writes if call.name == "flush" and call.number > last):
@@ -558,8 +559,9 @@ def test_a_change_that_had_not_begun_never_blocks() -> None:
                 assert recovered(used)[DISK].content == noise(9000, 8)
 
 
-def test_recovery_forward_finishes_what_was_all_written() -> None:
-    change = pair()
+@pytest.mark.parametrize("build", [pair, reopened])
+def test_recovery_forward_finishes_what_was_all_written(build: Callable[[], Change]) -> None:
+    change = build()
     finished = 0
     for files in interrupted(change):
         system = SimulatedFileSystem(files)
