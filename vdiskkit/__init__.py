@@ -65,9 +65,18 @@ if TYPE_CHECKING:
     from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep
     from vdiskkit.patch.fix_plan import plan_fixes
     from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
-    from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
+    from vdiskkit.patch.operations import (
+        CreateKey,
+        DeleteFile,
+        DeleteKey,
+        DeleteValue,
+        ReplayLogs,
+        SetPvpField,
+        SetValue,
+    )
     from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
+    from vdiskkit.patch.replays import plan_replay
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.rules.catalogue import all_rules
     from vdiskkit.rules.chain_check import check_chain
@@ -98,6 +107,7 @@ _HOMES = {
     "Pvp": "vdiskkit.pvp",
     "Recovery": "vdiskkit.patch.history",
     "RecoveryAction": "vdiskkit.patch.history",
+    "ReplayLogs": "vdiskkit.patch.operations",
     "Report": "vdiskkit.rules.facts",
     "Rule": "vdiskkit.rules.model",
     "RuleResult": "vdiskkit.rules.facts",
@@ -123,6 +133,7 @@ _HOMES = {
     "plan": "vdiskkit.patch.api",
     "plan_fixes": "vdiskkit.patch.fix_plan",
     "plan_kms_prep": "vdiskkit.patch.api",
+    "plan_replay": "vdiskkit.patch.replays",
     "read_chain": "vdiskkit.chain.read",
     "read_pvp": "vdiskkit.pvp",
     "recover": "vdiskkit.patch.past",
@@ -200,6 +211,7 @@ __all__ = [
     "ReadLimitError",
     "Recovery",
     "RecoveryAction",
+    "ReplayLogs",
     "Report",
     "RollbackFailedError",
     "Rule",
@@ -238,6 +250,7 @@ __all__ = [
     "plan",
     "plan_fixes",
     "plan_kms_prep",
+    "plan_replay",
     "read_chain",
     "read_pvp",
     "recover",

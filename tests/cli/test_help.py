@@ -47,7 +47,7 @@ def test_every_command_is_there() -> None:
     assert NAMES == [
         "inspect", "validate", "chain show", "chain check", "license", "pvp show", "pvp set",
         "reg get", "reg ls", "reg export", "reg set", "reg delete", "reg import",
-        "ls", "cat", "stat", "kms-prep", "rm", "apply", "undo", "recover", "journal ls", "journal show",
+        "ls", "cat", "stat", "kms-prep", "rm", "replay", "apply", "undo", "recover", "journal ls", "journal show",
         "rules", "rule", "explain", "profile show", "profile check", "profile init", "schema",
     ]  # fmt: skip
 

@@ -26,6 +26,7 @@ _COMMANDS = {
         "Set values and remove files, as KMS preparation asks for.",
     ),
     "rm": ("vdiskkit.cli.commands.rm", "Delete one guest file."),
+    "replay": ("vdiskkit.cli.commands.replay", "Write back what the logs of hives and of a VHDX hold."),
     "apply": ("vdiskkit.cli.commands.apply", "Carry out a saved plan."),
     "undo": ("vdiskkit.cli.commands.undo", "Take the newest change of a disk back."),
     "recover": ("vdiskkit.cli.commands.recover", "Bring an interrupted change to an end."),
@@ -69,7 +70,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: Any) -> None:  # noq
 def root() -> None:
     """Look inside Citrix Provisioning (PVS) vDisks, and change them, without mounting them.
 
-    Only kms-prep, reg set, reg delete, reg import, rm, pvp set, apply, undo and recover write to a disk or its
+    Only kms-prep, reg set, reg delete, reg import, rm, replay, pvp set, apply, undo and recover write to a disk or its
     side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or .vhdx file, a .pvp
     file (its disk is found), a raw image, and for reading with `reg` also a hive file.
     """

@@ -15,7 +15,7 @@ from vdiskkit.patch.files import RealFileSystem
 from vdiskkit.patch.gates import FORCES, check_gates
 from vdiskkit.patch.history import exclusive
 from vdiskkit.patch.kms_prep import KmsPrep, kms_prep_operations
-from vdiskkit.patch.operations import SetPvpField
+from vdiskkit.patch.operations import ReplayLogs, SetPvpField
 from vdiskkit.patch.plan import Plan, SavedPlan, plan_digest
 from vdiskkit.patch.stage import Stage
 from vdiskkit.patch.transaction import FileEdit, Transaction
@@ -301,8 +301,9 @@ def _staged(
     unknown = [name for name in force if name not in FORCES]
     if unknown:
         raise UsageError(f"there is no gate {unknown[0]!r} to force", hint=f"gates: {', '.join(FORCES)}")
-    edits_disk = any(not isinstance(operation, SetPvpField) for operation in operations)
-    check_gates(disk, edits_disk=edits_disk, edits_volume=edits_disk, forced=force)
+    on_disk = [operation for operation in operations if not isinstance(operation, SetPvpField)]
+    in_volume = any(not isinstance(operation, ReplayLogs) or operation.hive for operation in on_disk)
+    check_gates(disk, edits_disk=bool(on_disk), edits_volume=in_volume, forced=force)
     with Stage(disk, now=now, forced=force) as stage:
         stage.run(operations)
         verify_staged(disk, stage, operations, full=full)

@@ -39,6 +39,8 @@ class _Writer(Protocol):
 
     def deciding(self, offset: int, length: int) -> Iterable[tuple[int, int]]: ...
 
+    def replay(self) -> int: ...
+
 
 class _FlatWriter:
     """Fixed VHDs and raw images: the disk byte by byte from the start of the file."""
@@ -56,6 +58,9 @@ class _FlatWriter:
 
     def deciding(self, offset: int, length: int) -> Iterable[tuple[int, int]]:
         return [(offset, length)]
+
+    def replay(self) -> int:
+        return 0
 
 
 class WritableDisk:
@@ -129,6 +134,17 @@ class WritableDisk:
         """
         self.container.check_range(offset, length)
         return self._writer.is_allocated(offset, length)
+
+    def replay(self) -> int:
+        """Stage the replay of the file's own log, when one is pending, as the first write to the disk would.
+
+        Returns:
+            How many entries the log has; 0 when none is pending, and nothing was staged.
+
+        Raises:
+            SourceError: The operating system could not read.
+        """
+        return self._writer.replay()
 
     def guards(self, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return the ranges of the file that tell whether ranges of the disk were written to by somebody else.

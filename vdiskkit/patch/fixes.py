@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.patch.operations import DeleteFile, DeleteValue, SetValue
+from vdiskkit.patch.operations import DeleteFile, DeleteValue, ReplayLogs, SetValue
 from vdiskkit.registry.value_types import REG_DWORD, REG_SZ
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["FIXABLE", "TOKEN_CODES", "Fix", "find_fixes", "operations_of"]
 
 _NAME, _PORT = "keymanagementservicename", "keymanagementserviceport"
+_HIVES = ("SOFTWARE", "SYSTEM")
+_LOG_CODES = ("VHX103", "HIV101", "HIV105")
 _HOST_CODES = ("KMS120", "KMS121", "OFF103")
 _CACHED = tuple(f"DiscoveredKeyManagementService{part}" for part in ("Name", "IpAddress", "Port"))
 _TOKEN_FILES = ("\\tokens.dat", "\\cache\\cache.dat")
@@ -30,7 +32,7 @@ _TOKEN_FILES = ("\\tokens.dat", "\\cache\\cache.dat")
 TOKEN_CODES = ("KMS113",)
 """Codes that are mended by removing licence tokens, which is done on request only."""
 
-FIXABLE = ("KMS110", *_HOST_CODES, "SEC101", "SEC102", *TOKEN_CODES)
+FIXABLE = (*_LOG_CODES, "KMS110", *_HOST_CODES, "SEC101", "SEC102", *TOKEN_CODES)
 """Codes of which findings can be mended."""
 
 
@@ -53,7 +55,7 @@ def find_fixes(
 
     SkipRearm becomes 0. A KMS host or port becomes the profile's; where the profile names none the value is deleted, so
     that DNS decides, except that a good port of the wrong type keeps its number. Values of the KMS host role and cached
-    KMS hosts are deleted.
+    KMS hosts are deleted. Logs of a VHDX and of hives are replayed.
 
     Args:
         inspection: The facts that were judged, under the same name of the disk.
@@ -81,7 +83,9 @@ def operations_of(fixes: Sequence[Fix]) -> list[Operation]:
 
 def _operations(inspection: Inspection, finding: Finding, expect: Expectations) -> Iterator[Operation]:
     licensing = inspection.licensing
-    if finding.code == "SEC102":
+    if finding.code in _LOG_CODES:
+        yield from _replays(inspection, finding)
+    elif finding.code == "SEC102":
         yield from _cached(inspection, finding)
     elif licensing is None:
         return
@@ -97,6 +101,16 @@ def _operations(inspection: Inspection, finding: Finding, expect: Expectations) 
                 yield DeleteValue(key=value.key, name=value.name, missing_ok=True)
     else:
         yield from _tokens(inspection, licensing, finding)
+
+
+def _replays(inspection: Inspection, finding: Finding) -> Iterator[Operation]:
+    if finding.code == "HIV101":
+        yield from (ReplayLogs(hive=name) for name in _HIVES if _is_at(inspection, finding, f"hive:{name}"))
+    elif finding.code == "HIV105":
+        yield ReplayLogs(hive="SOFTWARE")
+    elif (finding.location or "").startswith(f"{inspection.target} > byte:"):
+        # The log of a parent is not this disk's to replay.
+        yield ReplayLogs()
 
 
 def _cached(inspection: Inspection, finding: Finding) -> Iterator[Operation]:

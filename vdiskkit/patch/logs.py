@@ -40,5 +40,5 @@ def refuse_needed_log(volume: NtfsVolume, file: NtfsFile) -> None:
         raise LogReplayNeededError(
             f"{file.name} holds changes that are not in the hive {hive_file.name} yet; without it they are lost",
             location=file.location,
-            hint="change something in the hive first, which replays its logs; or start the image once and shut it down",
+            hint="replay the logs first (`replay`), or start the image once and shut it down",
         )

@@ -18,6 +18,7 @@ __all__ = [
     "DeleteKey",
     "DeleteValue",
     "Operation",
+    "ReplayLogs",
     "SetPvpField",
     "SetValue",
     "operation_from_dict",
@@ -131,6 +132,24 @@ class DeleteFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayLogs:
+    """Write what logs hold to its place, as Windows and Hyper-V do when they next open it.
+
+    Attributes:
+        hive: Short name of a hive, whose transaction logs are replayed into it; empty for the log of a VHDX.
+    """
+
+    hive: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the operation as JSON types."""
+        return {"operation": "replay_logs", "hive": self.hive}
+
+    def __str__(self) -> str:
+        return f"replay the logs of the {self.hive} hive" if self.hive else "replay the log of the VHDX"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetPvpField:
     """Set a field of the side-car; ``value`` is the text as a user writes it."""
 
@@ -145,7 +164,7 @@ class SetPvpField:
         return f"set {self.field} of the side-car"
 
 
-Operation = SetValue | DeleteValue | CreateKey | DeleteKey | DeleteFile | SetPvpField
+Operation = SetValue | DeleteValue | CreateKey | DeleteKey | DeleteFile | ReplayLogs | SetPvpField
 
 _CLASSES: dict[str, type[Any]] = {
     "set_value": SetValue,
@@ -153,6 +172,7 @@ _CLASSES: dict[str, type[Any]] = {
     "create_key": CreateKey,
     "delete_key": DeleteKey,
     "delete_file": DeleteFile,
+    "replay_logs": ReplayLogs,
     "set_pvp_field": SetPvpField,
 }
 

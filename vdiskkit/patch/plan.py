@@ -231,6 +231,8 @@ def _line(change: SemanticChange) -> str:
     where = displayable(change.place)
     if change.kind == "file":
         return f"delete  {where} ({change.before})"
+    if change.kind == "log":
+        return f"replay  {where}: {displayable(change.before or '')}"
     if change.after is None:
         return f"delete  {where} (was {displayable(change.before or '')})"
     if change.kind == "key":

@@ -17,7 +17,7 @@ from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.logs import refuse_needed_log
 from vdiskkit.patch.ntfs import VolumeEditor
-from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
+from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, ReplayLogs, SetPvpField, SetValue
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
@@ -42,8 +42,8 @@ class SemanticChange(NamedTuple):
     """One change in the user's words.
 
     Attributes:
-        kind: ``value``, ``key``, ``file`` or ``pvp``.
-        where: Registry key, file path, or field of the side-car.
+        kind: ``value``, ``key``, ``file``, ``log`` or ``pvp``.
+        where: Registry key, file path, what the log belongs to, or field of the side-car.
         before: What is there now, as text; None when there is nothing.
         after: What will be there, as text; None when nothing will be.
         name: Name of the value, empty for the default value; None for everything else.
@@ -133,12 +133,16 @@ class Stage:
                 continue
             if isinstance(operation, DeleteFile):
                 self._delete_file(operation)
+            elif isinstance(operation, ReplayLogs):
+                self._replay(operation)
             else:
                 self._edit_registry(operation)
-        for editor in self.hives.values():
+        asked = {operation.hive for operation in operations if isinstance(operation, ReplayLogs)}
+        for name, editor in self.hives.items():
             if editor.commit() is not None and editor.replayed is not None:
-                self.notes += editor.replayed.notes()
-        if self.writable is not None:
+                # What was asked for needs no note that it is done besides.
+                self.notes += editor.replayed.notes()[name in asked :]
+        if self.writable is not None and "" not in asked:
             self.notes += self.writable.notes
         fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
         if fields:
@@ -156,10 +160,10 @@ class Stage:
 
     # -- the writers, made at first need ----------------------------------------------------------------------------
 
-    def _volume_editor(self) -> VolumeEditor:
-        if self.volume_editor is None:
+    def _writable(self) -> WritableDisk:
+        if self.writable is None:
             disk = self.disk
-            self.writable = writable = open_writable(
+            self.writable = open_writable(
                 self._stage(disk.path or ""),
                 path=disk.path,
                 format=disk.container.format,
@@ -168,6 +172,11 @@ class Stage:
                 open_source=self._open_parent,
                 new_id=self._new_id,
             )
+        return self.writable
+
+    def _volume_editor(self) -> VolumeEditor:
+        if self.volume_editor is None:
+            disk, writable = self.disk, self._writable()
             number = disk.selected.partition if disk.selected is not None else None
             partition = next(item for item in disk.partitions.partitions if item.number == number)
             start = self._volume_offset = partition.offset
@@ -281,6 +290,16 @@ class Stage:
         if deleted.links:
             before += f"; the content stays with {counted(deleted.links, 'other hard link')}"
         self.changes.append(SemanticChange("file", file.path, before, None))
+
+    def _replay(self, operation: ReplayLogs) -> None:
+        if not operation.hive:
+            count = self._writable().replay()
+            what = f"{count} {'entry' if count == 1 else 'entries'} from its log"
+            self.changes += [SemanticChange("log", "VHDX", what, "replayed")] if count else []
+            return
+        editor = self._hive(operation.hive)
+        if editor.replay() and editor.replayed is not None:
+            self.changes.append(SemanticChange("log", f"{operation.hive} hive", editor.replayed.logs, "replayed"))
 
     def _edit_side_car(self, fields: Sequence[SetPvpField]) -> None:
         from vdiskkit.patch.side_car import set_fields

@@ -77,6 +77,8 @@ def change_row(kind: str, where: str, name: str | None, before: str | None, afte
     after = displayable(after, limit=_SHOWN_TEXT) if after is not None else None
     if kind == "file":
         return Row("delete", f"{place} ({before})")
+    if kind == "log":
+        return Row("replay", f"{place}: {before}")
     if after is None:
         return Row("delete", f"{place} (was {before})")
     if kind == "key":

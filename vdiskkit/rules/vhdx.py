@@ -77,7 +77,7 @@ def regions(context: Context) -> Iterator[Outcome]:
     judgement="passes when nothing is to be replayed; fails otherwise. What is judged is the disk as after the replay",
     why="The file was not closed: it was copied while in use, or its server crashed. Servers that open it for reading "
     "only cannot replay the log, and targets see an older state.",
-    fix=_OPEN_ONCE,
+    fix=f"vdiskkit replay DISK, or {_OPEN_ONCE}",
     versions=_VERSIONS,
     source=_FORMAT,
 )

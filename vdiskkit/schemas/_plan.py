@@ -57,6 +57,11 @@ _OPERATIONS = (
         missing_ok=_MISSING_OK,
         all_links=_told(_FLAG, "Whether every hard link of the file goes."),
     ),
+    _operation(
+        "replay_logs",
+        "Write what logs hold to its place.",
+        hive=_told(_TEXT, "Short name of a hive, whose logs are replayed into it; empty for the log of a VHDX."),
+    ),
     _operation("set_pvp_field", "Set a field of the side-car.", field=_TEXT, value=_told(_TEXT, "As users write it.")),
 )
 
@@ -70,8 +75,8 @@ PLAN_DEFINITIONS: dict[str, Any] = {
         "Change",
         "One change in the user's words.",
         {
-            "kind": {"enum": ["value", "key", "file", "pvp"]},
-            "where": _told(_TEXT, "Registry key, file path, or field of the side-car."),
+            "kind": {"enum": ["value", "key", "file", "log", "pvp"]},
+            "where": _told(_TEXT, "Registry key, file path, what the log belongs to, or field of the side-car."),
             "before": _told(_TEXT_OR_NULL, "What is there now, as text; null when there is nothing."),
             "after": _told(_TEXT_OR_NULL, "What will be there, as text; null when nothing will be."),
             "name": _told(_TEXT_OR_NULL, "Name of the value, empty for the default value; null for everything else."),
@@ -93,8 +98,8 @@ PLAN_DEFINITIONS: dict[str, Any] = {
         {
             "block": _told(_COUNT, "Number of the block."),
             "virtual_offset": _told(_COUNT, "Its first byte on the virtual disk."),
-            "file_offset": _told(_COUNT, "Where it begins in the file, its sector bitmap first."),
-            "length": _told(_COUNT, "Bytes in the file, the bitmap included."),
+            "file_offset": _told(_COUNT, "Where it begins in the file, in a VHD its sector bitmap first."),
+            "length": _told(_COUNT, "Bytes in the file, in a VHD its sector bitmap included."),
         },
     ),
 }

@@ -39,8 +39,8 @@ class BlockAllocation(NamedTuple):
     Attributes:
         block: Number of the block.
         virtual_offset: Its first byte on the virtual disk.
-        file_offset: Where it begins in the file, its sector bitmap first.
-        length: Bytes in the file, the bitmap included.
+        file_offset: Where it begins in the file, in a VHD its sector bitmap first.
+        length: Bytes in the file, in a VHD its sector bitmap included.
     """
 
     block: int
@@ -80,6 +80,10 @@ class BlockWriter:
         """Whether all blocks of a range are in the file."""
         blocks = range(offset // self._disk.block_size, -(-(offset + length) // self._disk.block_size))
         return all(self._disk.block_offset(block) is not None for block in blocks)
+
+    def replay(self) -> int:
+        """A VHD has no log."""
+        return 0
 
     def deciding(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """Yield where in the file, as it is without what is staged, it is decided what a range of the disk holds.

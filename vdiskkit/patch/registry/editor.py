@@ -109,6 +109,7 @@ class HiveEditor:
         self._keys: dict[str, bool] = {}
         self._bins: set[int] = set()
         self._broken = False
+        self._replay_wanted = False
         refuse_stand_in(self._cells, self._root(), "the root key")
 
     @property
@@ -131,6 +132,15 @@ class HiveEditor:
         """The keys that were changed, and the hive bins that were written by the commits so far."""
         lists = tuple(path for path, subkeys_changed in self._keys.items() if subkeys_changed)
         return Touched(tuple(self._keys), lists, tuple(sorted(self._bins)))
+
+    def replay(self) -> bool:
+        """Have the logs replayed into the hive by the next commit, even without an edit.
+
+        Returns:
+            Whether there is anything to replay: False for a hive that was closed cleanly.
+        """
+        self._replay_wanted = self._buffer.replayed is not None
+        return self._replay_wanted
 
     # -- values ----------------------------------------------------------------------------------------------------
     def set_value(
@@ -273,7 +283,7 @@ class HiveEditor:
 
     # -- commit ----------------------------------------------------------------------------------------------------
     def commit(self, log_sequences: Iterable[int] = (), *, old_format_logs: bool = True) -> int | None:
-        """Hand the edit on to the source, with what was replayed below it; without an edit neither.
+        """Hand the edit on to the source, with what was replayed below it; without an edit neither, unless asked for.
 
         Args:
             log_sequences: The highest sequence numbers of further transaction logs of the hive.
@@ -289,7 +299,7 @@ class HiveEditor:
             SourceError: A log cannot be read.
         """
         self._check_whole()
-        if not self._buffer.changed:
+        if not self._buffer.changed and not self._replay_wanted:
             return None
         numbers = [*log_sequences, *(read_log_sequences(source) for _, source in self._logs)]
         replayed = self._buffer.replayed
@@ -304,6 +314,7 @@ class HiveEditor:
             for start, end in self._buffer.written():
                 self._bins.update(self._cells.bins_between(start, end))
             self._buffer.flush()
+            self._replay_wanted = False
             self._base = open_base_block(self._buffer, self._name, refuse_ktm=False)
         return sequence
 

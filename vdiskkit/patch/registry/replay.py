@@ -90,13 +90,17 @@ class ReplayedHive:
             early = start >= BASE_BLOCK_SIZE and (changed or phase <= Phase.DATA)
             yield start, data[start - offset : end - offset], Phase.DATA if early else Phase.RELEASE
 
-    def notes(self) -> list[str]:
-        """Return what to tell the user, one sentence each."""
-        replayed = self._replayed
-        count = replayed.entries
+    @property
+    def logs(self) -> str:
+        """What was replayed, such as ``2 entries from SOFTWARE.LOG1``."""
+        count = self._replayed.entries
         what = "the changes" if self.old_format else f"{count} {'entry' if count == 1 else 'entries'}"
-        done = f"replayed {what} from {' and '.join(replayed.logs)} first"
-        found = [f"the {self._name} hive was not closed cleanly: {done}"]
+        return f"{what} from {' and '.join(self._replayed.logs)}"
+
+    def notes(self) -> list[str]:
+        """Return what to tell the user, one sentence each, first that it was replayed."""
+        replayed = self._replayed
+        found = [f"the {self._name} hive was not closed cleanly: replayed {self.logs} first"]
         if replayed.base_block_recovered:
             found.append(
                 f"the {self._name} hive: its base block was damaged, the copy in {replayed.logs[-1]} replaces it"
