@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.build.vhdx import BAT_REGION, HEADERS, MIB, PAGE, Page, build_vhdx, link_to, put_log
+from tests.build.vhdx import (
+    BAT_REGION,
+    HEADERS,
+    LOG_GUID,
+    MIB,
+    PAGE,
+    REGION_TABLES,
+    Page,
+    build_vhdx,
+    link_to,
+    put_log,
+)
 from tests.cli.conftest import SAMPLES
 from tests.cli.writing import DRY, EXAMPLE, SPP, STANDARD, YES, contents, validated
 from vdiskkit.container import open_container
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.build.vhdx import Image
     from tests.cli.conftest import Outcome
 
 WIN7 = SAMPLES / "win7-kms.vhd"
@@ -154,3 +166,29 @@ def test_a_version_that_others_are_made_from_is_left_alone(
     outcome = run("kms-prep", tmp_path / "chain" / "disk.vhdx", "--skip-rearm", "0", YES)
     assert outcome.code == 5
     assert "other versions are made from this file" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "says"),
+    [
+        (lambda image: image.write(REGION_TABLES[0] + 50, b"\xff"), 5, "the first region table cannot be used"),
+        (lambda image: image.write(REGION_TABLES[1] + 50, b"\xff"), 5, "the second region table cannot be used"),
+        (lambda image: image.set_header(log_guid=LOG_GUID), 3, "there is no valid sequence of entries in the log"),
+        (lambda image: put_log(image, [[]], flushed=1 << 40), 3, "the VHDX file has been cut short"),
+        (lambda image: put_log(image, [[Page(HEADERS[1], bytes(PAGE))]]), 5, "its log would write over the headers"),
+    ],
+)
+def test_damaged_files_are_left_alone(
+    run: Callable[..., Outcome], tmp_path: Path, spoil: Callable[[Image], object], code: int, says: str
+) -> None:
+    with FileSource(str(WIN7)) as source:
+        disk = open_container(source, path=str(WIN7))
+        image = build_vhdx("dynamic", disk.size, BLOCK, disk.read_at(0, disk.size))
+    spoil(image)
+    path = image.save(tmp_path / "disk.vhdx")
+    before = contents(tmp_path)
+    for command in (("kms-prep", path, "--skip-rearm", "0"), ("reg", "set", path, EXAMPLE, "A", "--type", "sz", "b")):
+        outcome = run(*command, YES)
+        assert outcome.code == code
+        assert says in outcome.err
+        assert contents(tmp_path) == before

@@ -136,10 +136,7 @@ def pair_gates(disk: Surroundings, path: str, *, edits_disk: bool) -> Iterable[G
 
 
 def _container_gates(disk: VDisk) -> Iterable[Gate]:
-    damage = {
-        *("vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs", "vhd.saved_state"),
-        "vhdx.region_table_damaged",
-    }
+    damage = {"vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs", "vhd.saved_state"}
     for notice in disk.container.own_notices:
         if notice.code in damage:
             error = WriteRefusedError(

@@ -31,6 +31,7 @@ MAX_FILE_SIZE = 65 << 40
 """All blocks of the largest virtual disk, 64 TiB, and what describes them."""
 _MAX_ZEROED = 64 * MIB
 """Bytes that a log may zero. Writers log metadata only, which is small."""
+_COPY_AGAIN = "copy the file again from its source: as it is, most programs cannot read it"
 _REPAIR = "repair a copy first: convert it to a new VHDX with Convert-VHD or qemu-img, then check what is on it"
 
 
@@ -76,7 +77,7 @@ def _refuse_region_tables(disk: VhdxDisk) -> None:
     """Refuse when one of the two is damaged or they differ: other programs may believe the other one."""
     if disk.regions.number != 1:
         where = disk.location.at("byte", REGION_TABLE_OFFSETS[0])
-        raise _refused(f"the first region table cannot be used ({disk.regions.problem})", where)
+        raise _refused(f"the first region table cannot be used ({disk.regions.problem})", where, _COPY_AGAIN)
     first, second = (disk.source.read_at(offset, REGION_TABLE_SIZE) for offset in REGION_TABLE_OFFSETS)
     if first == second:
         return
@@ -108,5 +109,5 @@ def _refuse_log(disk: VhdxDisk) -> None:
         raise _refused(f"its log zeroes {zeroed} bytes, more than metadata ever has", where)
 
 
-def _refused(why: str, location: Location | None) -> WriteRefusedError:
-    return WriteRefusedError(f"this disk is not written to: {why}", location=location, hint=_REPAIR)
+def _refused(why: str, location: Location | None, hint: str = _REPAIR) -> WriteRefusedError:
+    return WriteRefusedError(f"this disk is not written to: {why}", location=location, hint=hint)
