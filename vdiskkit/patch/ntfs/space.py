@@ -25,7 +25,7 @@ __all__ = ["ClusterSpace"]
 _BITMAP_RECORD = 6
 _SYSTEM_RECORDS = range(11)
 _BAD_CLUSTERS = 8
-_MAX_PIECES = 512
+_MAX_PIECES = 4096
 _PROBES = 4096  # how often one search asks whether clusters are preferred
 
 
