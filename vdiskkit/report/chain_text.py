@@ -21,6 +21,8 @@ __all__ = ["chain_lines"]
 _LINE: Final = " |"
 _MODES: Final = {"private": "private image", "standard": "standard image", "unknown": "mode unknown", None: ""}
 _LICENCES: Final = {"kms": "KMS", "mak": "MAK", "none": "none", "unknown": "unknown", None: ""}
+_SETTLED: Final = (0, 3)
+"""Access of a version that targets boot: Production, Override. All others are worth a look."""
 _MOST_CANDIDATES: Final = 20
 _MOST_IN_A_ROW: Final = 16
 _ENDS: Final = {
@@ -49,7 +51,8 @@ def _rows(chain: ChainFacts) -> Iterator[Row]:
     yield from _versions(chain)
     last = len(chain.files) - 1
     for number, item in enumerate(chain.files):
-        yield from _file(item, named=number == 0, below=number < last)
+        boots = item.version is not None and item.version == chain.production_version
+        yield from _file(item, named=number == 0, boots=boots, below=number < last)
         if number < last:
             yield Row(_LINE, "")
     if chain.break_at is not None:
@@ -96,10 +99,11 @@ def _versions(chain: ChainFacts) -> Iterator[Row]:
             yield Row("manifest", text, "warning")
 
 
-def _file(item: ChainFile, *, named: bool, below: bool) -> Iterator[Row]:
+def _file(item: ChainFile, *, named: bool, boots: bool, below: bool) -> Iterator[Row]:
     number = "?" if item.version is None else item.version
     kind = {"version": "version", "merged": "merged base", "base": "base"}.get(str(item.kind), "no version by its name")
-    this = " (named)" if named else ""
+    roles = ", ".join(role for role, plays in (("named", named), ("in production", boots)) if plays)
+    this = f" ({roles})" if roles else ""
     what = f"{kind}, {item.format.upper()} {item.type}" if item.type else f"{item.format.upper()}, damaged"
     text = f"{item.file_name}{this}: {what}"
     yield Row(f"[{number}]", text, "bad" if item.problem else "plain")
@@ -178,7 +182,9 @@ def _manifest(item: ManifestVersionFacts, version: int | None) -> tuple[str, str
         faults.append("the file has another size")
     if item.last_write_time_matches is False:
         faults.append(f"there it was written {moment(item.last_write_time)}")
-    return ", ".join([*parts, *faults]) or "named without details", "warning" if faults else "plain"
+    unsettled = item.access is not None and item.access.value not in _SETTLED
+    mark = "warning" if faults or unsettled else "plain"
+    return ", ".join([*parts, *faults]) or "named without details", mark
 
 
 def _parent(parent: ParentSearchFacts) -> Iterator[tuple[str, str, str]]:

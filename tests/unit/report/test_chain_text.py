@@ -85,3 +85,16 @@ def test_hostile_texts_are_shown_and_do_no_harm(tmp_path: Path, text: str) -> No
         assert all(_START.match(line) for line in lines)
         assert all(line == displayable(line, limit=None) for line in lines)
         assert any("PLANTED" in line for line in lines)
+
+
+def test_roles_and_states_of_versions_are_told(tmp_path: Path) -> None:
+    newest = vhd_chain(tmp_path, 2)
+    describe(tmp_path, tmp_path / "desk.vhd", tmp_path / "desk.1.avhd", newest)
+    text = (tmp_path / "desk.xml").read_text(encoding="utf-8")
+    head, _, tail = text.rpartition("<access>0<")
+    (tmp_path / "desk.xml").write_text(f"{head}<access>1<{tail}", encoding="utf-8")
+    lines = lines_of(newest, Style())
+    assert "  [2]             desk.2.avhd (named): version, VHD differencing" in lines
+    assert "  [1]             desk.1.avhd (in production): version, VHD differencing" in lines
+    assert any(line.startswith("   |  manifest    ! Manual, Maintenance, created") for line in lines)
+    assert any(line.startswith("   |  manifest    Manual, Production, created") for line in lines)
