@@ -29,6 +29,7 @@ _LABELS = re.compile(
     r"|plan|set|create|delete|note|forced|writes|range|result|already so|undo|change|length|saved|copied|grows|block"
     r"|readiness|restart|setup|power|personality|PVSAgent|MCS IO|SCSI adapter|domain|settings|event log|rearm marker"
     r"|cached host|answer file|events?|event \d+"
+    r"|blocks|map|ranges?|order|holds|outside|[\d.]+ (?:bytes|[KMGTP]iB)"
     r"|error:|at|hint|warning:|note:)"
     r"(?: |$)"
 )
@@ -48,6 +49,7 @@ def assert_safe(text: str) -> None:
         ("inspect", HOSTILE),
         ("inspect", HOSTILE, "--second-opinion"),
         ("inspect", HOSTILE, "--readiness"),
+        ("inspect", HOSTILE, "--blocks"),
         ("license", HOSTILE, "--show-key"),
         ("pvp", "show", HOSTILE),
         ("pvp", "show", SAMPLES / "hostile.pvp"),
