@@ -74,6 +74,7 @@ class Hive:
         replayed: What became of the logs; None for a clean hive, and for a dirty one without ``logs``.
         primary_block: Base block of the file itself; None when it was damaged and a copy in a log took its place.
         base_block: Base block of what is read.
+        data_owners: Which value each large data cell belongs to, by the offsets of both; filled as values are read.
 
     Raises:
         UnknownFormatError: The file is no hive.
@@ -93,6 +94,7 @@ class Hive:
         self.name = name
         self.limits = limits
         self.replayed: Replayed | None = None
+        self.data_owners: dict[int, int] = {}
         self.primary_block: BaseBlock | None = None
         self._damage: FormatError | None = None
         block = source.read_at(0, min(source.size, CHECKED_SIZE))

@@ -29,6 +29,8 @@ _LATIN1_NAME = 1
 _BIG_DATA = struct.Struct("<2sHI")
 _SEGMENT = 16344
 _NAME_MAX = 0xFFFF
+_SHARED = 1024
+"""Data of more bytes may belong to one value only: with what many share, a small hive would fill all memory."""
 
 
 class RegistryValue:
@@ -127,6 +129,8 @@ class RegistryValue:
                 location=self.location,
                 hint="open the hive with a higher limit if that is what it should hold",
             )
+        if size > _SHARED and hive.data_owners.setdefault(self._where, self._offset) != self._offset:
+            raise self._corrupt(f"its {size} bytes of data are those of another value, too")
         if size > _SEGMENT and hive.base_block.minor > 3:
             return self._read_big_data()
         return hive.cells.read(self._where, size, size, f"the data of value {self.name!r} ({size} bytes)")
@@ -169,13 +173,22 @@ def read_values(
     except FormatError as exc:
         report_error(exc, on_error)
         return
-    for offset in offsets:
+    once = dict.fromkeys(offsets)
+    for offset in once:
         try:
             value = RegistryValue(hive, offset)
         except FormatError as exc:
             report_error(exc, on_error)
         else:
             yield value
+    if len(once) != len(offsets):
+        report_error(
+            CorruptStructureError(
+                f"of the {len(offsets)} values in a list {len(offsets) - len(once)} are there before",
+                location=hive.cells.location(list_offset),
+            ),
+            on_error,
+        )
 
 
 def _value_offsets(hive: Hive, list_offset: int, count: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,6 +223,61 @@ def test_values(
     open_hive: OpenHive, fault: str, value: str, argument: int, error: type[FormatError], message: str
 ) -> None:
     assert isinstance(rejected(open_hive, sample().fault(fault, r"Top\Key", value, argument), message), error)
+
+
+@pytest.mark.parametrize(("value", "length"), [("big", len(BIG)), ("page", 4000)])
+def test_data_that_many_values_share(open_hive: OpenHive, value: str, length: int) -> None:
+    """Each is sound by itself; with a thousand of them a small hive would fill the memory of its reader."""
+    builder = sample()
+    builder.binary(r"Top\Key", "page", bytes(4000))
+    for number in range(1000):
+        builder.binary(rf"Top\Other\{number}", "same", bytes(8))
+    data = bytearray(builder.build())
+    cells = [vk_of(builder, data, rf"Top\Other\{number}") for number in range(1000)]
+    key = builder.find(r"Top\Key")
+    (source,) = (vk for vk in values_of(data, key.offset) if data[vk + 20 :].startswith(value.encode()))
+    for cell in cells:
+        data[cell + 4 : cell + 12] = data[source + 4 : source + 12]
+    hive = open_hive(bytes(data))
+    found = [hive.key(rf"Top\Other\{number}").value("same") for number in range(1000)]
+    assert found[0] is not None
+    assert len(found[0].raw) == length
+    for other in found[1:]:
+        assert other is not None
+        with pytest.raises(CorruptStructureError, match=f"its {length} bytes of data are those of another value, too"):
+            _ = other.data
+    assert len(found[0].raw) == length
+    again = hive.key(r"Top\Other\0").value("same")
+    assert again is not None
+    assert again.raw == found[0].raw
+
+
+def values_of(data: bytearray, key: int) -> list[int]:
+    """Where in the file the values of a key begin."""
+    count, place = struct.unpack_from("<II", data, 4096 + key + 4 + 36)
+    return [4096 + 4 + offset for offset in struct.unpack_from(f"<{count}I", data, 4096 + place + 4)]
+
+
+def vk_of(builder: HiveBuilder, data: bytearray, path: str) -> int:
+    (cell,) = values_of(data, builder.find(path).offset)
+    return cell
+
+
+def test_a_list_that_has_one_value_many_times(open_hive: OpenHive) -> None:
+    builder = sample()
+    for number in range(50):
+        builder.dword(r"Top\Many", f"v{number}", number)
+    data = bytearray(builder.build())
+    (place,) = struct.unpack_from("<I", data, 4096 + builder.find(r"Top\Many").offset + 4 + 40)
+    start = 4096 + place + 4
+    data[start + 4 : start + 4 * 50] = data[start : start + 4] * 49
+    hive = open_hive(bytes(data))
+    errors: list[FormatError] = []
+    assert len(list(hive.key(r"Top\Many").values(on_error=errors.append))) == 1
+    assert [error.message for error in errors] == ["of the 50 values in a list 49 are there before"]
+    assert hive.key(r"Top\Many").value("v0") is not None
+    with pytest.raises(CorruptStructureError, match="of the 50 values in a list 49 are there before"):
+        hive.key(r"Top\Many").value("v1")
 
 
 def test_a_class_name_elsewhere(open_hive: OpenHive) -> None:
