@@ -31,11 +31,11 @@ def test_everything_written_is_counted(tmp_path: Path) -> None:
     assert (tmp_path / "new").read_bytes() == b"345".ljust(50, b"\0") + b"345"
 
 
-@pytest.mark.parametrize("name", ["win10-private-mak", "desk10.2"])
+@pytest.mark.parametrize("name", ["win10-private-mak", "desk10.2", "desk11.1"])
 def test_a_change_writes_little(tmp_path: Path, name: str) -> None:
     for path in (ROOT / "sample_images").glob(f"{name.partition('.')[0]}*"):
         shutil.copy(path, tmp_path)
-    disk = next(path for path in tmp_path.glob(f"{name}.*") if path.suffix in {".vhd", ".avhd"})
+    disk = next(path for path in tmp_path.glob(f"{name}.*") if path.suffix in {".vhd", ".avhd", ".avhdx"})
     system = writes.CountingFileSystem()
     with mock.patch("vdiskkit.patch.api.RealFileSystem", return_value=system):
         made = vdiskkit.plan_kms_prep(disk, skip_rearm=1, remove_tokens=True, force=("standard-mode",))
