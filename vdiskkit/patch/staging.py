@@ -189,7 +189,10 @@ class StagedFile:
                 patched[low:high] = data[at - offset : at - offset + high - low]
                 sector = bytes(patched)
             self._sectors[number] = sector
-            self._phases[number] = max(phase, self._phases.get(number, phase), *self._interims.get(number, ()))
+            known = self._phases.get(number, phase)
+            self._phases[number] = phase if known is phase else max(phase, known)
+            if number in self._interims:
+                self._phases[number] = max(self._phases[number], *self._interims[number])
             at = start + high
 
     def write_interim(self, offset: int, data: bytes, phase: Phase) -> None:
