@@ -31,8 +31,9 @@ def test_everything_written_is_counted(tmp_path: Path) -> None:
     assert (tmp_path / "new").read_bytes() == b"345".ljust(50, b"\0") + b"345"
 
 
-@pytest.mark.parametrize("name", ["win10-private-mak", "desk10.2", "desk11.1"])
-def test_a_change_writes_little(tmp_path: Path, name: str) -> None:
+# Of the last one the logs are replayed, too: that of the VHDX, and those of a hive.
+@pytest.mark.parametrize(("name", "limit"), [("win10-private-mak", 64), ("desk10.2", 64), ("desk11.1", 80)])
+def test_a_change_writes_little(tmp_path: Path, name: str, limit: int) -> None:
     for path in (ROOT / "sample_images").glob(f"{name.partition('.')[0]}*"):
         shutil.copy(path, tmp_path)
     disk = next(path for path in tmp_path.glob(f"{name}.*") if path.suffix in {".vhd", ".avhd", ".avhdx"})
@@ -43,7 +44,7 @@ def test_a_change_writes_little(tmp_path: Path, name: str) -> None:
     disk_bytes, journal_bytes = (sum(system.written[name]) for name in ("disk", "journal"))
     assert disk_bytes == made.bytes_written
     assert journal_bytes > 0
-    assert disk_bytes + journal_bytes < 64 * KIB
+    assert disk_bytes + journal_bytes < limit * KIB
 
 
 @pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="the benchmarks run on systems with holes in files")
