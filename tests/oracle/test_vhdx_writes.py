@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.build.vhd import noise
-from tests.build.vhdx import FULL, MIB, build_vhdx, link_to
+from tests.build.vhdx import BAT_REGION, FULL, MIB, PAGE, Page, build_vhdx, link_to, put_log
 from tests.oracle.test_container_libvhdi import READ_CHAIN
 from tests.oracle.test_container_vhdx_qemu import by_qemu, change, run
 from tests.oracle.tools import python_with
@@ -137,12 +137,18 @@ def test_disks_of_qemu(tmp_path: Path, subformat: str, block_size: int) -> None:
     assert by_qemu(path) == modelled(bytes(expected), last)
 
 
-@pytest.mark.parametrize("kind", ["fixed", "dynamic"])
+@pytest.mark.parametrize("kind", ["fixed", "dynamic", "pending log"])
 def test_qemu_opens_what_was_stopped_after_any_phase(tmp_path: Path, kind: str) -> None:
     """Old content is whole, new content is there or not, and where the log is pending qemu replays it."""
-    image = build_vhdx(kind, SIZE, MIB, {0: noise(2 * MIB, 8), SIZE // 2 - SIZE // 2 % MIB: noise(300_000, 9)})
+    content = {0: noise(2 * MIB, 8), SIZE // 2 - SIZE // 2 % MIB: noise(300_000, 9)}
+    image = build_vhdx("fixed" if kind == "fixed" else "dynamic", SIZE, MIB, content)
+    old = by_qemu(image.save(tmp_path / "disk.vhdx"))
+    if kind == "pending log":
+        table, block = image.region(BAT_REGION), image.size - 2 * MIB
+        put_log(image, [[Page(at, image.read_at(at, PAGE))] for at in (table, block)])
+        image.write(table, bytes(PAGE))
+        image.write(block, noise(PAGE, 7))
     path = image.save(tmp_path / "disk.vhdx")
-    old = by_qemu(path)
     model = modelled(old, writes(SIZE))
     changes, size, *_ = planned(path, writes(SIZE))
     replayed = 0
@@ -154,15 +160,16 @@ def test_qemu_opens_what_was_stopped_after_any_phase(tmp_path: Path, kind: str) 
         )
         replayed += "repaired" in done.stdout
         check(left)
-        content = by_qemu(left)
-        for at in (at for at in range(0, SIZE, MIB) if content[at : at + MIB] != old[at : at + MIB]):
+        found = by_qemu(left)
+        for at in (at for at in range(0, SIZE, MIB) if found[at : at + MIB] != old[at : at + MIB]):
             for place in range(at, at + MIB, SECTOR):
-                assert content[place : place + SECTOR] in (old[place : place + SECTOR], model[place : place + SECTOR])
+                assert found[place : place + SECTOR] in (old[place : place + SECTOR], model[place : place + SECTOR])
         if phase < Phase.DATA:
-            assert content == old
+            assert found == old
         left.unlink()
-    assert content == model
-    assert replayed == (5 if kind == "dynamic" else 0)  # LOGGED_FIRST to RELEASE; CLOSE_FIRST has cleared it
+    assert found == model
+    # Ours from LOGGED_FIRST to RELEASE, CLOSE_FIRST has cleared it; the old one from OPEN_FIRST to REPLAY.
+    assert replayed == {"fixed": 0, "dynamic": 5, "pending log": 5 + 3}[kind]
 
 
 @pytest.mark.parametrize("unit", [512, 4096])
