@@ -106,7 +106,8 @@ class Hive:
                 raise
             self._damage = exc
         if logs is not None and (self.primary_block is None or self.primary_block.dirty):
-            self._replay(logs)
+            self.replayed = self._replay(logs)
+            self.source = self.replayed.source
         if self._damage is not None and self.stale:
             if self.replayed is not None:
                 self._damage.hint = (
@@ -121,11 +122,10 @@ class Hive:
         self.cells = CellReader(self.source, self.base_block.hive_bins_size)
         self._root: RegistryKey | None = None
 
-    def _replay(self, logs: LogFiles) -> None:
+    def _replay(self, logs: LogFiles) -> Replayed:
         from vdiskkit.registry.replay import replay_files
 
-        self.replayed = replay_files(self.source, logs, self.name)
-        self.source = self.replayed.source
+        return replay_files(self.source, logs, self.name)
 
     def __repr__(self) -> str:
         return f"<Hive {self.name!r}>"
