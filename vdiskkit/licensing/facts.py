@@ -229,6 +229,7 @@ class LicensingFacts(Facts):
         token_stores: Token stores of every Windows version and of Office that exist or should exist.
         unrelated_stores: Files of the same name that belong to another store (Store apps) and must stay.
         office: Installed Office products.
+        deleted_in_log: Of SkipRearm and the KMS values, those that the hive file alone still has: a log deletes them.
         stale: True when the SOFTWARE hive is dirty and its logs could not be replayed: the values may be old.
     """
 
@@ -241,4 +242,5 @@ class LicensingFacts(Facts):
     token_stores: tuple[TokenStoreFacts, ...]
     unrelated_stores: tuple[StoreFileFacts, ...]
     office: tuple[OfficeFacts, ...]
+    deleted_in_log: tuple[RegistryValueFacts, ...]
     stale: bool

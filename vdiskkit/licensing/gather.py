@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.licensing.facts import LicensingFacts, SkipRearmFacts
 from vdiskkit.licensing.generation import generation_of, service_key
 from vdiskkit.licensing.installed_key import InstalledProduct, read_backup_key, read_product_key
-from vdiskkit.licensing.kms import read_kms_values, read_skip_rearm
+from vdiskkit.licensing.kms import read_deleted, read_kms_values, read_skip_rearm
 from vdiskkit.licensing.office import read_office
 from vdiskkit.licensing.tokens import read_token_stores, read_unrelated
 from vdiskkit.windows.details import CURRENT_VERSION, open_hive
@@ -50,16 +50,17 @@ def read_licensing(
     service_text = rf"HKLM\SOFTWARE\{service}"
     kms_host, kms_settings = read_kms_values(software, service, log)
     office = read_office(software, generation, log, show=show_keys)
+    skip_rearm = log.attempt(
+        "licensing.skip_rearm_unreadable",
+        "SkipRearm cannot be read",
+        partial(read_skip_rearm, software, service),
+        SkipRearmFacts(
+            key=service_text, present=False, type=None, data=None, problem="it cannot be read", origin="primary"
+        ),
+    )
     return LicensingFacts(
         service_key=service_text,
-        skip_rearm=log.attempt(
-            "licensing.skip_rearm_unreadable",
-            "SkipRearm cannot be read",
-            partial(read_skip_rearm, software, service),
-            SkipRearmFacts(
-                key=service_text, present=False, type=None, data=None, problem="it cannot be read", origin="primary"
-            ),
-        ),
+        skip_rearm=skip_rearm,
         kms_host=kms_host,
         kms_settings=kms_settings,
         product_key=log.attempt(
@@ -79,5 +80,6 @@ def read_licensing(
         ),
         unrelated_stores=read_unrelated(image, log),
         office=office,
+        deleted_in_log=read_deleted(software, service, skip_rearm, (*kms_host, *kms_settings)),
         stale=software.stale,
     )

@@ -10,16 +10,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vdiskkit.licensing.facts import KmsValueFacts, SkipRearmFacts
-from vdiskkit.licensing.registry_values import absent_origin, fact_data, type_problem
+from vdiskkit.facts import NoticeLog
+from vdiskkit.licensing.facts import KmsValueFacts, RegistryValueFacts, SkipRearmFacts
+from vdiskkit.licensing.registry_values import fact_data, in_the_file_alone, type_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from vdiskkit.facts import NoticeLog
-    from vdiskkit.registry import Hive, RegistryKey
+    from vdiskkit.registry import Hive, RegistryKey, RegistryValue
 
-__all__ = ["APP_IDS", "HOST_VALUES", "OFFICE_SERVICE_KEY", "VIEWS", "read_kms_values", "read_skip_rearm"]
+__all__ = [
+    "APP_IDS",
+    "HOST_VALUES",
+    "OFFICE_SERVICE_KEY",
+    "VIEWS",
+    "read_deleted",
+    "read_kms_values",
+    "read_skip_rearm",
+]
 
 APP_IDS = {
     "55c92734-d682-4d71-983e-d6ec3f16059f": "Windows",
@@ -53,12 +61,15 @@ _SKU_LIMIT = 128
 
 def read_skip_rearm(software: Hive, service: str) -> SkipRearmFacts:
     """Read SkipRearm of the licensing service at ``service``, a key path below the SOFTWARE root."""
-    key = software.find(service)
-    value = key.value("SkipRearm") if key is not None else None
+    value = _value(software, service, "SkipRearm")
     text = rf"HKLM\SOFTWARE\{service}"
     if value is None:
-        origin = absent_origin(software, service, "SkipRearm")
-        return SkipRearmFacts(key=text, present=False, type=None, data=None, problem=None, origin=origin)
+        there = in_the_file_alone(
+            software, lambda alone: _value(alone, service, "SkipRearm") is not None, default=False
+        )
+        return SkipRearmFacts(
+            key=text, present=False, type=None, data=None, problem=None, origin="log" if there else "primary"
+        )
     problem, data = type_problem(value, "REG_DWORD"), fact_data(value)
     if problem is None and data not in (0, 1):
         problem = f"the value is {data}, but only 0 and 1 have a meaning"
@@ -79,6 +90,59 @@ def read_kms_values(
         tuple(value for value in found if value.name.casefold() in hosts),
         tuple(value for value in found if value.name.casefold() not in hosts),
     )
+
+
+def read_deleted(
+    software: Hive, service: str, skip_rearm: SkipRearmFacts, kms: Iterable[KmsValueFacts]
+) -> tuple[RegistryValueFacts, ...]:
+    """Return SkipRearm and KMS values that the hive file alone still has, while a replayed log deletes them.
+
+    Args:
+        software: The SOFTWARE hive.
+        service: Key path of the licensing service below its root.
+        skip_rearm: SkipRearm as after the replay.
+        kms: The KMS values as after the replay.
+    """
+    there = {(value.key, value.name.casefold()) for value in kms}
+    if skip_rearm.present:
+        there.add((skip_rearm.key, "skiprearm"))
+
+    def read(alone: Hive) -> tuple[RegistryValueFacts, ...]:
+        found = []
+        before = _value(alone, service, "SkipRearm")
+        if before is not None:
+            found.append(_plain(before, rf"HKLM\SOFTWARE\{service}"))
+        for values in read_kms_values(alone, service, NoticeLog()):
+            found += [
+                RegistryValueFacts(
+                    key=value.key,
+                    name=value.name,
+                    type=value.type,
+                    data=value.data,
+                    problem=value.problem,
+                    origin="primary",
+                )
+                for value in values
+            ]
+        return tuple(value for value in found if (value.key, value.name.casefold()) not in there)
+
+    return in_the_file_alone(software, read, ())
+
+
+def _plain(value: RegistryValue, key: str) -> RegistryValueFacts:
+    return RegistryValueFacts(
+        key=key,
+        name=value.name,
+        type=value.type_name,
+        data=fact_data(value),
+        problem=value.problem,
+        origin="primary",
+    )
+
+
+def _value(software: Hive, path: str, name: str) -> RegistryValue | None:
+    key = software.find(path)
+    return key.value(name) if key is not None else None
 
 
 def _read_levels(software: Hive, path: str, *, scope: str, view: str, log: NoticeLog) -> list[KmsValueFacts]:

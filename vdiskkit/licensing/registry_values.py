@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import FormatError, ReadLimitError
 from vdiskkit.registry import Hive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vdiskkit.registry import RegistryValue
 
-__all__ = ["absent_origin", "fact_data", "type_problem"]
+__all__ = ["fact_data", "in_the_file_alone", "type_problem"]
+
+T = TypeVar("T")
 
 
-def absent_origin(hive: Hive, path: str, name: str) -> str:
-    """Say where it comes from that a value is not there: ``log`` when the hive file alone still has it."""
+def in_the_file_alone(hive: Hive, read: Callable[[Hive], T], default: T) -> T:
+    """Return what ``read`` finds in a hive whose logs were replayed when these are left out.
+
+    Args:
+        hive: The hive.
+        read: Reads something from a hive.
+        default: Returned for hives that were not replayed, and where the file alone cannot be read.
+    """
     replayed = hive.replayed
     if replayed is None or replayed.stale:
-        return "primary"
+        return default
     try:
-        key = Hive(replayed.primary, hive.name, hive.limits).find(path)
-        return "log" if key is not None and key.value(name) is not None else "primary"
-    except FormatError:
-        return "log"  # that it is not there can only be seen with the logs
+        return read(Hive(replayed.primary, hive.name, hive.limits))
+    except FormatError as exc:
+        if isinstance(exc, ReadLimitError) and exc.used_up:
+            raise
+        return default
 
 
 def fact_data(value: RegistryValue) -> int | str | tuple[str, ...]:

@@ -162,9 +162,10 @@ def in_the_hive(context: Context) -> Iterator[Outcome]:
 
 def _only_in_logs(facts: LicensingFacts) -> Iterator[tuple[str, str, str]]:
     """Key, name and what is only in a log of each such value."""
-    if facts.skip_rearm.origin == "log":
-        data = facts.skip_rearm.data
-        yield facts.skip_rearm.key, "SkipRearm", f"is {data}" if facts.skip_rearm.present else "is deleted"
+    if facts.skip_rearm.origin == "log" and facts.skip_rearm.present:
+        yield facts.skip_rearm.key, "SkipRearm", f"is {facts.skip_rearm.data}"
+    for gone in facts.deleted_in_log:
+        yield gone.key, gone.name, "is deleted"
     for value in (*facts.kms_host, *facts.kms_settings):
         if value.origin == "log":
             yield value.key, value.name, f"is {displayable(str(value.data))}"

@@ -44,10 +44,22 @@ def test_facts_come_from_the_logs(tmp_path: Path, old: bool) -> None:
 
 
 def test_a_value_that_the_log_deletes(tmp_path: Path) -> None:
-    dirty = new_format([software_hive("win10", skip_rearm=1), software_hive("win10", skip_rearm=None)])
+    host = {"": {"KeyManagementServiceName": "kms.old.example.com", "KeyManagementServicePort": "1688"}}
+    kept = {"": {"KeyManagementServicePort": "1688"}}
+    dirty = new_format([software_hive("win10", skip_rearm=1, kms=host), software_hive("win10", kms=kept)])
     facts = inspect(dirty_disk(tmp_path, dirty))
     assert facts.licensing is not None
     assert (facts.licensing.skip_rearm.present, facts.licensing.skip_rearm.origin) == (False, "log")
+    assert [value.name for value in facts.licensing.kms_host] == ["KeyManagementServicePort"]
+    assert [(value.name, value.data) for value in facts.licensing.deleted_in_log] == [
+        ("SkipRearm", 1),
+        ("KeyManagementServiceName", "kms.old.example.com"),
+    ]
+    with vdiskkit.open_vdisk(dirty_disk(tmp_path, dirty, "judged")) as disk:
+        report = vdiskkit.validate(disk)
+    told = {finding.message for finding in report.findings if finding.code == "HIV105"}
+    assert "SkipRearm is deleted only in a log of the SOFTWARE hive" in told
+    assert "KeyManagementServiceName is deleted only in a log of the SOFTWARE hive" in told
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "hash"])
