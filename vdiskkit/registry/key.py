@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import CorruptStructureError, FormatError
 from vdiskkit.registry.cells import report_error
 from vdiskkit.registry.filetime import filetime_to_datetime
 from vdiskkit.registry.key_node import FLAG_LINK, KeyNode, read_key_node
@@ -115,13 +115,23 @@ class RegistryKey:
         except FormatError as exc:
             report_error(exc, on_error)
             return
-        for offset in offsets:
+        once = dict.fromkeys(offsets)
+        for offset in once:
             try:
                 node = read_key_node(hive.cells, offset, "a subkey")
             except FormatError as exc:
                 report_error(exc, on_error)
             else:
                 yield RegistryKey(hive, node, self._path_of(node.name))
+        again = len(offsets) - len(once)
+        if again:
+            report_error(
+                CorruptStructureError(
+                    f"of the {len(offsets)} subkeys of {self.name!r} {again} are listed in two places",
+                    location=self.location,
+                ),
+                on_error,
+            )
 
     def subkey(self, name: str) -> RegistryKey | None:
         r"""Return the subkey of that name, whatever its case; None when there is none. ``\`` does not separate here."""

@@ -199,6 +199,13 @@ def test_many_pointers_to_one_leaf_are_not_all_read(open_hive: OpenHive) -> None
     data[at : at + 4 * 130] = data[at : at + 4] * 130
     hive = open_hive(bytes(data))
     assert hive.find("zzz") is None
+    errors: list[FormatError] = []
+    found = [key.offset for key in hive.root.subkeys(on_error=errors.append)]
+    assert len(found) == len(set(found))
+    count = hive.root.subkey_count
+    assert [error.message for error in errors] == [
+        f"of the {count} subkeys of 'ROOT' {count - len(found)} are listed in two places"
+    ]
     with pytest.raises(CorruptStructureError, match="listed in two places"):
         list(hive.walk())
 
