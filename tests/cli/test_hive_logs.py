@@ -90,6 +90,15 @@ def test_a_hive_file_with_its_logs(run: Callable[..., Outcome], hive_file: Path)
     assert "there is no log beside it" in run("reg", "get", hive_file, SERVICE, "SkipRearm").err
 
 
+def test_a_hive_file_whose_first_sector_was_torn(run: Callable[..., Outcome], hive_file: Path) -> None:
+    hive_file.write_bytes(bytes(512) + hive_file.read_bytes()[512:])
+    outcome = run("reg", "get", hive_file, SERVICE, "KeyManagementServiceName")
+    assert (outcome.code, outcome.out) == (0, f"{LAST_HOST}\n")
+    assert REPLAYED in outcome.err
+    hive_file.with_suffix(".LOG1").write_bytes(b"")
+    assert run("reg", "get", hive_file, SERVICE, "KeyManagementServiceName").code == 3
+
+
 def test_what_is_odd_about_the_logs_is_told(run: Callable[..., Outcome], tmp_path: Path) -> None:
     dirty = dirty_software(split=1)
     for name, data in dirty._replace(log2=dirty.log2[:-600]).files("SOFTWARE").items():

@@ -161,14 +161,25 @@ def _hint(hive: Hive, relative: str, *, in_file: bool) -> str:
 
 
 def is_hive(target: str) -> bool:
-    """Whether the target is a hive file by content; a disk's extension decides without a look.
+    """Whether the target is a hive file by content, its own or that of its logs; a disk's extension decides at once.
 
     Raises:
         SourceError: It cannot be opened.
     """
     if target.lower().endswith(_DISK_ENDINGS):
         return False
-    with open_source(target) as source:
+    if _begins_as_hive(target):
+        return True
+    from vdiskkit.pair.listing import exists
+    from vdiskkit.registry import LOG_ENDINGS
+
+    # A hive whose first sector was torn is known by the logs beside it, which also hold what it should be.
+    logs = (f"{target}{ending}" for ending in LOG_ENDINGS)
+    return any(exists(log) and _begins_as_hive(log) for log in logs)
+
+
+def _begins_as_hive(path: str) -> bool:
+    with open_source(path) as source:
         return source.size >= 4 and source.read_at(0, 4) == b"regf"
 
 
