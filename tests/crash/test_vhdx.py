@@ -41,12 +41,15 @@ from tests.property.patch.test_vhdx_writes import (
 )
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import OldStateView
+from vdiskkit.patch.history import recover
 from vdiskkit.patch.staging import Phase, StagedFile
 from vdiskkit.patch.transaction import FileEdit
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterator
 
+    from tests.crash.matrix import Files
     from vdiskkit.journal import Journal
 
 LONG = os.environ.get("VDISKKIT_LONG_TESTS") == "1"
@@ -176,7 +179,21 @@ def test_power_cuts_of_any_change(case: Case, choose: random.Random) -> None:
                 change.run(system)
             for left in system.power_cuts(choose, exhaustive=1, samples=2):
                 check_recovery(left, change, choose)
-                check_instant(made, left[DISK].content, pending(left), undoing=change is not made.change)
+                undoing = change is not made.change
+                check_instant(made, left[DISK].content, pending(left), undoing=undoing)
+                for half in interrupted_recovery(left, choose):
+                    check_instant(made, half[DISK].content, pending(half), undoing=undoing)
+
+
+def interrupted_recovery(left: Files, choose: random.Random) -> Iterator[Files]:
+    """What is left of files whose recovery is interrupted at some call."""
+    system = SimulatedFileSystem(left)
+    recover(DISK, system=system)
+    for call in system.calls and [choose.choice(system.calls)]:
+        again = SimulatedFileSystem(left, at(call.number))
+        with pytest.raises(PowerCut):
+            recover(DISK, system=again)
+        yield from again.power_cuts(choose, exhaustive=1, samples=2)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "differencing, log"])

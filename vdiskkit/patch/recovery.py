@@ -8,6 +8,7 @@ used since, and writing old file system structures back would wreck it: then not
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import ChangedSinceError, VerifyFailedError
@@ -38,14 +39,15 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
         VerifyFailedError: What was read back is not the old state.
         OSError: The operating system could not read or write.
     """
-    # The newest writes are taken back first: the reverse of an order in which each prefix was harmless.
-    for record in reversed(journal.records):
-        if record.before:
-            files[record.file].write_at(record.offset, _whole_sectors(record))
+    # The newest writes are taken back first, phase by phase: the reverse of an order in which each prefix was harmless.
+    for (number, _phase), records in itertools.groupby(_to_take_back(journal, files), _step):
+        for record in records:
+            if record.before:
+                files[number].write_at(record.offset, _whole_sectors(record))
+        files[number].flush()
     for entry, file in zip(journal.files, files, strict=True):
         if file.size() != entry.old_size:
-            # A sector that is cut in two could not be told to be a new one any more, were it cut before it is old.
-            file.flush()
+            # By now all is on the disk: a sector that is cut in two before it is old could not be told to be a new one.
             file.resize(entry.old_size)
         file.flush()
     for record in first_versions(journal.records):
@@ -53,6 +55,33 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
             raise VerifyFailedError(
                 "what was read back is not the old state", location=_at(paths, record.file, record.offset)
             )
+
+
+def _to_take_back(journal: Journal, files: Sequence[OpenFile]) -> list[Record]:
+    """Return the records whose old bytes are to be written, in that order.
+
+    Where a sector is written several times, the old bytes of a later time are what an earlier one wrote. They must not
+    come to the disk when the change never came so far: a header would tell of a log that was not written yet.
+    """
+    several = versions(journal.records)
+    if not several:
+        return list(reversed(journal.records))
+    steps = {key: number for number, key in enumerate(dict.fromkeys(map(_step, journal.records)))}
+    reached: dict[int, int] = {}
+    for (number, offset), same in several.items():
+        present = files[number].read_at(offset, SECTOR)
+        if not _is_old(present, same[0].before):
+            found = (item for item in same if _is_new(present, item.length, item.after, item.before))
+            step = max((steps[_step(item)] for item in itertools.islice(found, 1)), default=len(steps))
+            reached[number] = max(step, reached.get(number, 0))
+    whole = [item for item in journal.records if steps[_step(item)] <= reached.get(item.file, -1)]
+    first = [item for item in first_versions(journal.records) if steps[_step(item)] > reached.get(item.file, -1)]
+    return sorted(whole + first, key=lambda item: steps[_step(item)])[::-1]
+
+
+def _step(record: Record) -> tuple[int, int]:
+    """What is written to a file between two flushes."""
+    return record.file, record.phase
 
 
 def _whole_sectors(record: Record) -> bytes:
