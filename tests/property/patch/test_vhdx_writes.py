@@ -134,7 +134,7 @@ def cases(draw: st.DrawFn, logs: bool = True) -> Case:
     spare = draw(st.sampled_from([0, 0, 512, 100_000, MIB]))
     image.write(image.size, noise(spare, 7))
     if logs and draw(st.booleans()):
-        pending_log(draw, image)
+        pending_log(draw, image, chunk_ratio(block_size, unit) if kind == "differencing" else None)
     writes = []
     for number in range(draw(st.integers(0, 6))):
         offset = draw(places_in(size))
@@ -157,10 +157,12 @@ def leave_bits(draw: st.DrawFn, image: Image, size: int, block_size: int, unit: 
             image.write((bitmap >> 20) * MIB + block * each, noise(each, block))
 
 
-def pending_log(draw: st.DrawFn, image: Image) -> None:
+def pending_log(draw: st.DrawFn, image: Image, ratio: int | None) -> None:
     """Have a part of the tables and a page of data in the log alone; in the file stands something else."""
     table = image.region(BAT_REGION)
     places = [table]
+    if ratio is not None and image.entry(ratio):
+        places.append((image.entry(ratio) >> 20) * MIB)
     places += [(entry >> 20) * MIB for entry in (image.entry(index) for index in range(6)) if entry & 7 >= FULL][:2]
     changes: list[Page | Zeros] = [Page(at, image.read_at(at, PAGE)) for at in places]
     zeros = table + 40 * PAGE
