@@ -5,7 +5,8 @@
 The hive is that of the other benchmarks, with its cells scattered over its bins. Its logs hold entries as Windows
 writes them, most of them small, a few of megabytes, at pages chosen at random; one more pair of logs has a single entry
 in each, which is the worst case for the hash. A fresh process opens the hive, which verifies all hashes, lays the pages
-over it and walks the result, and reads one value. Exits 1 when a budget is exceeded.
+over it and walks the result, and reads one value. The budget is held against the time that the process works, which is
+all of it on a machine that has nothing else to do: everything is in one thread. Exits 1 when a budget is exceeded.
 """
 
 from __future__ import annotations
@@ -96,12 +97,23 @@ def _entries(content: bytes, shape: Shape, sequence: int, chance: random.Random)
     return entries
 
 
-def measure(hive: Path) -> list[float | str]:
-    """Open it in a fresh process: seconds, seconds of work, KiB at the peak, entries, bytes held, value, reason."""
+class Cost(NamedTuple):
+    """What one run found: seconds, seconds of work, KiB at the peak, entries, bytes held, the value, why not replayed."""
+
+    took: float
+    worked: float
+    peak: int
+    entries: int
+    held: int
+    value: int
+    reason: str
+
+
+def measure(hive: Path) -> Cost:
+    """Open it in a fresh process."""
     command = [sys.executable, "-c", _SCRIPT, str(hive), SERVICE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    found: list[float | str] = json.loads(done.stdout)
-    return found
+    return Cost(*json.loads(done.stdout))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -115,13 +127,15 @@ def main(arguments: list[str] | None = None) -> int:
         hive = ensure_hive(name)
         sizes = [file.stat().st_size / MIB for file in (hive, *sorted(hive.parent.glob("*.LOG?")))]
         runs = [measure(hive) for _ in range(ROUNDS)]
-        took, worked, peak, entries, held, value, reason = min(runs)  # what else the machine does only adds
-        what = f"hive of {sizes[0]:.0f} MiB, logs of {sizes[1]:.0f} and {sizes[2]:.0f} MiB, {entries} entries"
-        ledger.state(f"{what}: read as after the replay {reason}", good=value == 1 and not reason)
-        print(f"      {took:.2f} s, {worked:.2f} s of them work; {held / MIB:.1f} MiB of pages held")
+        # What else the machine does only adds.
+        best = min(runs, key=lambda run: run.worked)
+        what = f"hive of {sizes[0]:.0f} MiB, logs of {sizes[1]:.0f} and {sizes[2]:.0f} MiB, {best.entries} entries"
+        ledger.state(f"{what}: read as after the replay {best.reason}", good=best.value == 1 and not best.reason)
+        print(f"      {best.took:.2f} s, {best.worked:.2f} s of them work; {best.held / MIB:.1f} MiB of pages held")
         if shape.seconds is not None:
-            ledger.state(f"{took:.2f} s, budget {shape.seconds:.1f}", good=took <= shape.seconds)
-        ledger.check("peak of the whole process", peak / KIB, PEAK_KIB / KIB, "MiB")
+            good = best.worked <= shape.seconds
+            ledger.state(f"{best.worked:.2f} s of work, budget {shape.seconds:.1f}", good=good)
+        ledger.check("peak of the whole process", best.peak / KIB, PEAK_KIB / KIB, "MiB")
     print("\nall budgets kept" if ledger.kept else "\nbudgets exceeded, see OVER above")
     return 0 if ledger.kept else 1
 
