@@ -86,7 +86,7 @@ def ensure_hive(name: str) -> Path:
 def _entries(content: bytes, shape: Shape, sequence: int, chance: random.Random) -> list[Entry]:
     size = bins_size(content)
     left = LOG_BYTES - _PAGE
-    entries = []
+    entries: list[Entry] = []
     while left > 4 * _PAGE:
         wanted = left if shape.median is None else min(left, int(shape.median * chance.lognormvariate(0, 1.2)))
         count = max(wanted // (_PAGE + 8) - 1, 1)
@@ -98,7 +98,7 @@ def _entries(content: bytes, shape: Shape, sequence: int, chance: random.Random)
 
 
 class Cost(NamedTuple):
-    """What one run found: seconds, seconds of work, KiB at the peak, entries, bytes held, the value, why not replayed."""
+    """What a run found: seconds, seconds of work, KiB at the peak, entries, bytes held, value, why not replayed."""
 
     took: float
     worked: float
