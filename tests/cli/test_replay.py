@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def test_the_log_of_a_disk_without_windows(run: Callable[..., Outcome], tmp_path
     assert path.read_bytes()[place : place + 3] == b"new"
     with open_vdisk(path) as disk:
         assert not [notice for notice in disk.container.notices if notice.code == "vhdx.log_replayed"]
+    assert re.search(r"^ +replay +VHDX: 2 entries from its log$", run("journal", "show", path).out, re.MULTILINE)
     assert run("undo", path, "--yes").code == 0
     assert path.read_bytes() == image.to_bytes()
 

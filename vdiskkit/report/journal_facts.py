@@ -25,7 +25,7 @@ __all__ = [
     "recover_result",
 ]
 
-_KINDS = ("value", "key", "file", "pvp")
+_KINDS = ("value", "key", "file", "log", "pvp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class JournalItem(Facts):
     """One thing that the change did, in the user's words.
 
     Attributes:
-        kind: ``value``, ``key``, ``file`` or ``pvp``.
+        kind: ``value``, ``key``, ``file``, ``log`` or ``pvp``.
         where: Registry key, file path, or field of the side-car.
         name: Name of the value, empty for the default value; None for everything else.
         before: What was there, as text; None when there was nothing.
