@@ -123,8 +123,9 @@ class VhdxDisk(VirtualDisk):
         """The first byte of the file behind everything that headers, regions and block allocation table refer to."""
         ends = [region.end for region in self.regions.taken]
         table = self._table
-        if table.highest is not None:
-            ends.append(offset_of(table.highest) + self.block_size)
+        highest = table.highest
+        if highest is not None:
+            ends.append(offset_of(highest) + self.block_size)
         if self.differencing:
             ends += [offset_of(entry) + MIB for entry in table.bitmaps if state_of(entry) == FULLY_PRESENT]
         return max(ends)
@@ -137,13 +138,14 @@ class VhdxDisk(VirtualDisk):
         """
         table, shape, chunk = self._table, self.shape, block // self.shape.chunk_ratio
         entry = self._entry(shape.payload_index(block))
-        states = bytearray(table.states)
-        states[block] = state_of(entry)
-        table.payload[block] = entry
+        if entry != table.payload[block]:
+            table.payload[block] = entry
+            states = bytearray(table.states)
+            states[block] = state_of(entry)
+            self._table = table._replace(states=bytes(states))
+            self.allocated_blocks = self._table.allocated
         if self.differencing:
             table.bitmaps[chunk] = self._entry(shape.bitmap_index(chunk))
-        self._table = table._replace(states=bytes(states))
-        self.allocated_blocks = self._table.allocated
         self._bitmaps.forget()
 
     def use_file(self) -> None:
