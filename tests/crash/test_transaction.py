@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Sequence
 
+    from vdiskkit.journal import Record
     from vdiskkit.patch.files import OpenFile
 
 Write = tuple[int, bytes, Phase]
@@ -165,6 +166,41 @@ def test_any_version_of_any_sector_may_be_there() -> None:
         files = changed(last, DISK, bytes(disk))
         check_readers(files, change)
         assert content(recovered(files), change.before) == change.before
+
+
+@pytest.mark.parametrize("build", [reopened, lambda: undo_of(reopened())], ids=["change", "undo"])
+def test_recovery_brings_no_version_that_the_change_had_not_reached(build: Callable[[], Change]) -> None:
+    """A header that tells of a log must not come to the disk before that log has."""
+    change = build()
+    steps = 0
+    for files in interrupted(change)[::3]:
+        journal = pending(files)
+        assert journal is not None
+        repeated = versions(journal.records)
+        here = reached(files, repeated)
+        system = SimulatedFileSystem(files)
+        recover(DISK, system=system)
+        for call in system.calls:
+            again = SimulatedFileSystem(files, at(call.number))
+            with pytest.raises(PowerCut):
+                recover(DISK, system=again)
+            left = again.files()
+            if pending(left) is not None:
+                now = reached(left, repeated)
+                assert all(now[place] <= here[place] for place in here)
+                steps += now != here
+    assert steps > 10
+
+
+def reached(files: Files, repeated: dict[tuple[int, int], list[Record]]) -> dict[tuple[int, int], int]:
+    """How many of the versions of each sector have been there, 0 for the old content."""
+    found = {}
+    for (file, offset), same in repeated.items():
+        data = files[(DISK, SIDE_CAR)[file]].content[offset : offset + 512]
+        known = [data == same[0].before.ljust(len(data), b"\0")]
+        known += [bool(item.after) and digest(data[: item.length]) == item.after[0] for item in same]
+        found[file, offset] = known.index(True)
+    return found
 
 
 def sectors_of(change: Change) -> Iterator[bytes]:
