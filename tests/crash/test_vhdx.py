@@ -5,6 +5,7 @@ Others that open a file which was left half-way, as if there were no journal, fi
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,9 +48,10 @@ from vdiskkit.patch.transaction import FileEdit
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.crash.matrix import Files
+    from tests.crash.simulated import Call
     from vdiskkit.journal import Journal
 
 LONG = os.environ.get("VDISKKIT_LONG_TESTS") == "1"
@@ -196,12 +198,34 @@ def interrupted_recovery(left: Files, choose: random.Random) -> Iterator[Files]:
         yield from again.power_cuts(choose, exhaustive=1, samples=2)
 
 
+def failed() -> OSError:
+    return OSError(errno.EIO, "Input/output error")
+
+
+def full() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("make", [VanishedError, failed, full])
 @pytest.mark.parametrize("kind", ["fixed", "differencing, log"])
-def test_the_share_goes_away(kind: str) -> None:
-    change = world(kind).change
-    for call in change.calls():
-        outcome = check_failures(change, at(call.number, VanishedError), chooser(call.number))
-        assert outcome in {"PatchError", "RollbackFailedError"}
+def test_every_call_may_fail(kind: str, make: Callable[[], OSError]) -> None:
+    for change in (world(kind).change, undo_of(world(kind).change)):
+        for call in change.calls():
+            outcome = check_failures(change, at(call.number, make), chooser(call.number))
+            assert outcome in {"PatchError", "RollbackFailedError"}
+
+
+def test_every_flush_may_fail_from_some_time_on() -> None:
+    change = world("differencing, log").change
+    calls = change.calls()
+    last = max(call.number for call in calls if call.name == "flush")
+    for first in calls:
+
+        def fault(call: Call, first: int = first.number) -> BaseException | None:
+            return failed() if call.number >= first and call.name == "flush" else None
+
+        outcome = check_failures(change, fault, chooser(first.number))
+        assert outcome in {"PatchError", "RollbackFailedError"} or first.number > last
 
 
 @pytest.mark.parametrize("undoing", [False, True], ids=["change", "undo"])
