@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.build.vhd import noise
+from tests.crash.edits import changed, changes, full, interrupted, io_error, pair, places, reopened, staged
 from tests.crash.matrix import (
     DISK,
     SIDE_CAR,
@@ -19,7 +19,6 @@ from tests.crash.matrix import (
     change_of,
     check_failures,
     check_power_cuts,
-    check_readers,
     check_recovery,
     check_refusal,
     chooser,
@@ -41,94 +40,16 @@ from vdiskkit.errors import (
     VDiskError,
     VerifyFailedError,
 )
-from vdiskkit.io import BytesSource
-from vdiskkit.journal import Journal, digest, journal_path, parse_journal
-from vdiskkit.journal.versions import versions
+from vdiskkit.journal import Journal, journal_path, parse_journal
 from vdiskkit.location import Location
 from vdiskkit.patch.history import recover, undo
-from vdiskkit.patch.staging import Phase, StagedFile
+from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from vdiskkit.journal import Record
     from vdiskkit.patch.files import OpenFile
-
-Write = tuple[int, bytes, Phase]
-WATCHED = (2048, 512)
-EVERY = 1 if os.environ.get("VDISKKIT_LONG_TESTS") == "1" else 50
-"""Of how many states of a long change one has its recovery interrupted too."""
-
-
-def staged(content: bytes, writes: list[Write], grow: int = 0, interims: Sequence[Write] = ()) -> StagedFile:
-    file = StagedFile(BytesSource(content))
-    file.extend(len(content) + grow)
-    for offset, data, phase in interims:
-        file.write_interim(offset, data, phase)
-    for offset, data, phase in writes:
-        file.write_at(offset, data, phase)
-    return file
-
-
-def pair(*, keep: bool = True) -> Change:
-    """Both files change, the disk grows, every phase has something."""
-    disk = staged(
-        noise(4096, 1),
-        [(4608, noise(512, 2), Phase.GROW), (4096, noise(300, 3), Phase.DATA), (1024, b"claim", Phase.CLAIM),
-         (100, noise(1000, 4), Phase.LINK), (3000, bytes(600), Phase.RELEASE)],
-        grow=1024,
-    )  # fmt: skip
-    side_car = staged(noise(700, 5), [(477, b"x", Phase.LINK), (690, b"y", Phase.LINK)])
-    return change_of({DISK: disk, SIDE_CAR: side_car}, keep=keep, watched={DISK: (WATCHED,)})
-
-
-def reopened() -> Change:
-    """Sectors are written several times, as the headers and the tables of a VHDX are; the disk ends in mid-sector."""
-    interims = []
-    for seed, (slot, phase) in enumerate(
-        [(0, Phase.OPEN_FIRST), (1, Phase.OPEN_SECOND), (0, Phase.LOGGED_FIRST), (1, Phase.LOGGED_SECOND)]
-    ):
-        interims.append((slot * 1024, noise(1024, 20 + seed), phase))
-    interims += [
-        (2048, noise(512, 30), Phase.REPLAY),  # replayed only
-        (2560, noise(1024, 31), Phase.REPLAY),  # and a part of it is changed afterwards
-        (5632, noise(1536, 32), Phase.REPLAY),  # over the old end
-        (6144, noise(1024, 33), Phase.LOG),
-    ]
-    writes = [
-        (0, noise(1024, 40), Phase.CLOSE_FIRST),
-        (1024, noise(1000, 41), Phase.CLOSE_SECOND),
-        (2600, b"claim", Phase.CLAIM),
-        (6048, noise(700, 42), Phase.LINK),
-        (7248, noise(100, 43), Phase.DATA),
-    ]
-    disk = staged(noise(6244, 1), writes, grow=1500, interims=interims)
-    side_car = staged(noise(700, 5), [(690, b"y", Phase.LINK)], interims=[(512, noise(188, 6), Phase.DATA)])
-    return change_of({DISK: disk, SIDE_CAR: side_car}, watched={DISK: ((4608, 512),)})
-
-
-@st.composite
-def changes(draw: st.DrawFn) -> Change:
-    files = {}
-    for number, path in enumerate([DISK, SIDE_CAR][: draw(st.integers(1, 2))]):
-        old = noise(draw(st.integers(0, 2600)), number)
-        grow = draw(st.sampled_from([0, 0, 1, 500, 512, 1700]))
-        size = len(old) + grow
-        writes, interims = [], []
-        for seed in range(draw(st.sampled_from([0, 0, 1, 4]))):
-            offset = draw(st.integers(0, size // 512)) * 512
-            length = min(draw(st.sampled_from([512, 1536])), size - offset)
-            interims.append((offset, noise(length, 200 + seed), draw(st.sampled_from(Phase))))
-        for seed in range(draw(st.integers(0, 4))):
-            offset = draw(st.integers(0, size))
-            length = min(draw(st.sampled_from([1, 100, 512, 1500])), size - offset)
-            data = draw(st.sampled_from([bytes(length), noise(length, 100 + seed)]))
-            writes.append((offset, data, draw(st.sampled_from(Phase))))
-        files[path] = staged(old, writes, grow, interims)
-    change = change_of(files, keep=draw(st.booleans()))
-    assume(change.before != change.after)
-    return change
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -138,79 +59,6 @@ def test_power_cuts_of_a_change_and_of_its_recovery(keep: bool) -> None:
 
 def test_power_cuts_of_an_undo_and_of_its_recovery() -> None:
     assert check_power_cuts(undo_of(pair()), chooser(2), samples=6, nested=2) > 50
-
-
-def test_power_cuts_while_sectors_are_written_several_times() -> None:
-    change = reopened()
-    assert check_power_cuts(change, chooser(1), samples=6, nested=1, nested_every=EVERY) > 100
-    assert check_power_cuts(undo_of(change), chooser(2), samples=6, nested=1, nested_every=EVERY) > 100
-
-
-def test_any_version_of_any_sector_may_be_there() -> None:
-    """After flushes that failed, each sector may hold any content that the change has given it."""
-    change = reopened()
-    last = interrupted(change)[-1]
-    journal = pending(last)
-    assert journal is not None
-    repeated = versions(journal.records)
-    assert len({len(same) for same in repeated.values()}) > 1
-    known = {digest(data): data for data in sectors_of(change)}
-    for seed in range(60):
-        choose = chooser(seed)
-        disk = bytearray(last[DISK].content)
-        for (file, offset), same in repeated.items():
-            chosen = choose.randrange(len(same) + 1)
-            new = same[0].before if not chosen else known[same[chosen - 1].after[0]]
-            if file == 0:
-                disk[offset : offset + 512] = new.ljust(min(512, len(disk) - offset), b"\0")
-        files = changed(last, DISK, bytes(disk))
-        check_readers(files, change)
-        assert content(recovered(files), change.before) == change.before
-
-
-@pytest.mark.parametrize("build", [reopened, lambda: undo_of(reopened())], ids=["change", "undo"])
-def test_recovery_brings_no_version_that_the_change_had_not_reached(build: Callable[[], Change]) -> None:
-    """A header that tells of a log must not come to the disk before that log has."""
-    change = build()
-    steps = 0
-    for files in interrupted(change)[::3]:
-        journal = pending(files)
-        assert journal is not None
-        repeated = versions(journal.records)
-        here = reached(files, repeated)
-        system = SimulatedFileSystem(files)
-        recover(DISK, system=system)
-        for call in system.calls:
-            again = SimulatedFileSystem(files, at(call.number))
-            with pytest.raises(PowerCut):
-                recover(DISK, system=again)
-            left = again.files()
-            if pending(left) is not None:
-                now = reached(left, repeated)
-                assert all(now[place] <= here[place] for place in here)
-                steps += now != here
-    assert steps > 10
-
-
-def reached(files: Files, repeated: dict[tuple[int, int], list[Record]]) -> dict[tuple[int, int], int]:
-    """How many of the versions of each sector have been there, 0 for the old content."""
-    found = {}
-    for (file, offset), same in repeated.items():
-        data = files[(DISK, SIDE_CAR)[file]].content[offset : offset + 512]
-        known = [data == same[0].before.ljust(len(data), b"\0")]
-        known += [bool(item.after) and digest(data[: item.length]) == item.after[0] for item in same]
-        found[file, offset] = known.index(True)
-    return found
-
-
-def sectors_of(change: Change) -> Iterator[bytes]:
-    """Every content that a sector has while a change is made."""
-    for call in change.calls():
-        system = SimulatedFileSystem(change.start, at(call.number))
-        with pytest.raises(PowerCut):
-            change.run(system)
-        for file in system.files().values():
-            yield from (file.content[start : start + 512] for start in range(0, len(file.content), 512))
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -224,14 +72,6 @@ def test_power_cuts_of_any_change(change: Change, choose: random.Random) -> None
 def test_power_cuts_of_any_undo(change: Change, choose: random.Random) -> None:
     assume(kept(change.done()))
     check_power_cuts(undo_of(change), choose, samples=4, nested=1)
-
-
-def io_error() -> OSError:
-    return OSError(errno.EIO, "Input/output error")
-
-
-def full() -> OSError:
-    return OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("make", [io_error, full, VanishedError])
@@ -324,32 +164,6 @@ def test_a_file_that_somebody_else_writes_is_told_and_nothing_done() -> None:
         with pytest.raises(InUseError):
             change.run(system)
         assert (system.calls, system.open_files) == ([], 1)
-
-
-def interrupted(change: Change) -> list[Files]:
-    """States in which a change is pending, from the first write to the last."""
-    states = []
-    for call in change.calls():
-        system = SimulatedFileSystem(change.start, at(call.number))
-        with pytest.raises(PowerCut):
-            change.run(system)
-        left = system.files()
-        if pending(left) is not None:
-            states.append(left)
-    return states
-
-
-def changed(files: Files, path: str, data: bytes, *, time: bool = True) -> Files:
-    return {**files, path: File(data, files[path].time + (1 if time else 0))}
-
-
-def places(journal: Journal) -> list[tuple[str, int]]:
-    """A byte of every sector that the change writes and of what it watches."""
-    found = [((DISK, SIDE_CAR)[watch.file], watch.offset + 100) for watch in journal.watches]
-    for record in journal.records:
-        end = record.offset + max(len(record.before), record.length)
-        found += [((DISK, SIDE_CAR)[record.file], at + 3) for at in range(record.offset, end, 512)]
-    return found
 
 
 @pytest.mark.parametrize("build", [pair, reopened])

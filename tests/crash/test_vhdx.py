@@ -159,12 +159,12 @@ def test_the_cases_are_what_they_should_be() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_cuts(kind: str) -> None:
-    check_power_cuts(world(kind).change, chooser(1), samples=3, nested=1, nested_every=40 if LONG else 400)
+    check_power_cuts(world(kind).change, chooser(1), samples=3, nested=1, nested_every=5 if LONG else 400)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_cuts_of_undo(kind: str) -> None:
-    check_power_cuts(undo_of(world(kind).change), chooser(2), samples=3, nested=1, nested_every=40 if LONG else 400)
+    check_power_cuts(undo_of(world(kind).change), chooser(2), samples=3, nested=1, nested_every=5 if LONG else 400)
 
 
 @settings(max_examples=100 if LONG else 5, deadline=None, suppress_health_check=list(HealthCheck))
