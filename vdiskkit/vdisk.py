@@ -281,7 +281,8 @@ class VDisk:
         """
         from vdiskkit.inspection.gather import gather
 
-        more, calls = self.container.size // 32768 if deep else 0, 0
+        # A $Bitmap has a bit for each cluster, of 512 bytes at least.
+        more, calls = self.container.size // 4096 if deep else 0, 0
         if blocks:
             # A bit for each sector, read in pages of 4 KiB at least; in a VHD each block has its own.
             calls = self.container.allocated_blocks or 0

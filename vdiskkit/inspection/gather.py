@@ -156,6 +156,8 @@ def gather(
         from vdiskkit.inspection.readiness import read_readiness
 
         ready = read_readiness(image, windows, log)
+    notices = log.notices()
+    unread = {notice.code for notice in notices} | {"volume" for item in disk.volumes if item.problem}
     return Inspection(
         target=disk.target,
         container=disk.container.facts(),
@@ -176,8 +178,8 @@ def gather(
         pair=pair,
         windows=windows,
         licensing=licensing,
-        procedure=read_procedure(windows, licensing, pvp, pair),
-        notices=log.notices(),
+        procedure=read_procedure(windows, licensing, pvp, pair, unread=unread),
+        notices=notices,
         cross_check=checked,
         readiness=ready,
         blocks=_block_map(disk, wanted=blocks),

@@ -12,6 +12,8 @@ from vdiskkit.inspection.facts import ProcedureStep, StepState
 from vdiskkit.licensing.facts import StoreKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vdiskkit.licensing.facts import LicensingFacts, OfficeFacts, TokenStoreFacts
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.pvp.facts import PvpFacts
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_procedure"]
 
+_OFFICE = "licensing.office_unreadable"
 _Result = tuple[StepState, str]
 
 _TITLES = (
@@ -34,17 +37,31 @@ _TITLES = (
 
 
 def read_procedure(
-    windows: WindowsFacts | None, licensing: LicensingFacts | None, pvp: PvpFacts | None, pair: PairFacts | None
+    windows: WindowsFacts | None,
+    licensing: LicensingFacts | None,
+    pvp: PvpFacts | None,
+    pair: PairFacts | None,
+    *,
+    unread: Collection[str] = (),
 ) -> tuple[ProcedureStep, ...]:
-    """Judge the eight steps by facts alone."""
+    """Judge the eight steps by facts alone.
+
+    Args:
+        windows: What is known of the installation.
+        licensing: What is known of its licensing.
+        pvp: The side-car.
+        pair: The files around the disk.
+        unread: Codes of the notices about what could not be read; ``volume`` when a volume could not. What may have
+            been there then is no proof of anything.
+    """
     results = (
-        _created(windows, pvp),
-        _cleaned(licensing),
+        _created(windows, pvp, unread),
+        _cleaned(licensing, unread),
         _windows_key(licensing),
         (StepState.UNKNOWN, "the activation state is encrypted and cannot be read offline"),
         _rearmed(licensing),
-        _office_key(licensing),
-        _office_rearmed(licensing),
+        _office_key(licensing, unread),
+        _office_rearmed(licensing, unread),
         _standard_mode(pvp, pair),
     )
     return tuple(
@@ -53,7 +70,9 @@ def read_procedure(
     )
 
 
-def _created(windows: WindowsFacts | None, pvp: PvpFacts | None) -> _Result:
+def _created(windows: WindowsFacts | None, pvp: PvpFacts | None, unread: Collection[str]) -> _Result:
+    if windows is None and "volume" in unread:
+        return StepState.UNKNOWN, "not every volume can be read, so whether there is a Windows cannot be told"
     if windows is None:
         return StepState.NOT_DONE, "no Windows installation was found in the image"
     if windows.target_software.installed is False:
@@ -67,13 +86,15 @@ def _created(windows: WindowsFacts | None, pvp: PvpFacts | None) -> _Result:
     return StepState.DONE, "Windows and the PVS target device software are there, the licence mode in the .pvp is kms"
 
 
-def _cleaned(licensing: LicensingFacts | None) -> _Result:
+def _cleaned(licensing: LicensingFacts | None, unread: Collection[str]) -> _Result:
     if licensing is None:
         return StepState.UNKNOWN, "the licensing facts cannot be read"
     active = _active_store(licensing, StoreKind.WINDOWS)
     if active is None:
         return StepState.UNKNOWN, "the token store of this Windows version is not known"
     tokens = [file for file in active.files if file.path.casefold().endswith("\\tokens.dat")]
+    if not tokens and "licensing.store_unreadable" in unread:
+        return StepState.UNKNOWN, "not every token store can be read"
     if not tokens:
         return StepState.DONE, f"{active.path} holds no tokens.dat; Windows builds a new one when it next starts"
     written = f", last written {tokens[0].modified:%Y-%m-%d %H:%M} UTC" if tokens[0].modified else ""
@@ -121,27 +142,35 @@ def _rearmed(licensing: LicensingFacts | None) -> _Result:
     return StepState.UNKNOWN, f"{value}{problem}; whether a rearm was run is not readable offline"
 
 
-def _office_key(licensing: LicensingFacts | None) -> _Result:
+def _office_key(licensing: LicensingFacts | None, unread: Collection[str]) -> _Result:
     if licensing is None:
         return StepState.UNKNOWN, "the licensing facts cannot be read"
     volume = [office for office in licensing.office if office.volume is not False]
     if not volume:
-        return StepState.DONE, "nothing to do: no volume Office was found"
+        return _no_office(unread)
     other = [office for office in volume if office.product_key is not None and office.product_key.is_gvlk is False]
     if other:
         return StepState.NOT_DONE, f"no KMS client key: {_names(other)}"
-    unread = [office for office in volume if office.product_key is None or office.product_key.is_gvlk is None]
-    if unread:
-        return StepState.UNKNOWN, f"the key is not readable: {_names(unread)}"
+    hidden = [office for office in volume if office.product_key is None or office.product_key.is_gvlk is None]
+    if hidden:
+        return StepState.UNKNOWN, f"the key is not readable: {_names(hidden)}"
+    if _OFFICE in unread:
+        return StepState.UNKNOWN, f"KMS client key installed: {_names(volume)}; not every registration can be read"
     return StepState.DONE, f"KMS client key installed: {_names(volume)}"
 
 
-def _office_rearmed(licensing: LicensingFacts | None) -> _Result:
+def _no_office(unread: Collection[str]) -> _Result:
+    if _OFFICE in unread:
+        return StepState.UNKNOWN, "not every registration of Office can be read"
+    return StepState.DONE, "nothing to do: no volume Office was found"
+
+
+def _office_rearmed(licensing: LicensingFacts | None, unread: Collection[str]) -> _Result:
     if licensing is None:
         return StepState.UNKNOWN, "the licensing facts cannot be read"
     volume = [office for office in licensing.office if office.volume is not False]
     if not volume:
-        return StepState.DONE, "nothing to do: no volume Office was found"
+        return _no_office(unread)
     own = [office for office in volume if office.licensing_service == "ospp"]
     if not own:
         return StepState.UNKNOWN, "Office is licensed by the Windows service here; its rearm is not readable offline"

@@ -35,7 +35,10 @@ def license_rows(inspection: Inspection) -> Iterator[Row]:
     mark, text = _skip_rearm(facts.skip_rearm)
     yield Row("SkipRearm", _marked(text, stale=stale, origin=facts.skip_rearm.origin), mark, level=2)
     yield Row("in key", stale_mark(facts.service_key, stale=stale), level=2)
-    if not facts.kms_host:
+    if _unread(inspection, "licensing.kms_unreadable"):
+        found = "there may be others" if facts.kms_host else "whether one is stored is not determinable"
+        yield Row("KMS host", f"not all KMS settings can be read: {found}", "unknown", level=2)
+    elif not facts.kms_host:
         yield Row("KMS host", stale_mark("none stored: found by DNS", stale=stale), level=2)
     for value in facts.kms_host:
         text = _marked(_kms_text(value), stale=stale, origin=value.origin)
@@ -57,7 +60,12 @@ def tokens(inspection: Inspection) -> Iterator[Row]:
         text = f"the store of this Windows version is not known, {there} tokens.dat found"
         yield Row("tokens", stale_mark(text, stale=facts.stale), "unknown")
     else:
-        state = "tokens.dat is there" if any(_is_tokens(file.path) for file in active.files) else "holds no tokens.dat"
+        if any(_is_tokens(file.path) for file in active.files):
+            state = "tokens.dat is there"
+        elif _unread(inspection, "licensing.store_unreadable"):
+            state = "whether it holds a tokens.dat cannot be read"
+        else:
+            state = "holds no tokens.dat"
         yield Row("tokens", stale_mark(f"{active.path} is the active Windows store: {state}", stale=facts.stale))
     for store in facts.token_stores:
         yield Row("store", _store_text(store), level=2)
@@ -72,11 +80,14 @@ def office(inspection: Inspection) -> Iterator[Row]:
     if facts is None:
         yield Row("office", "not determinable: no Windows found" if inspection.windows is None else "cannot be read")
         return
+    unread = _unread(inspection, "licensing.office_unreadable")
     if not facts.office:
-        yield Row("office", stale_mark("no Office found", stale=facts.stale))
+        text = "not determinable: its registrations cannot all be read" if unread else "no Office found"
+        yield Row("office", stale_mark(text, stale=facts.stale), "unknown" if unread else "plain")
         return
     count = f"{len(facts.office)} product{'s' if len(facts.office) > 1 else ''}"
-    yield Row("office", stale_mark(count, stale=facts.stale))
+    count += "; not all registrations can be read, there may be others" if unread else ""
+    yield Row("office", stale_mark(count, stale=facts.stale), "unknown" if unread else "plain")
     for item in facts.office:
         kind = {True: "volume", False: "not volume", None: "volume or not is not determinable"}[item.volume]
         ids = [part for part in (item.release_id, item.product_code) if part]
@@ -94,6 +105,11 @@ def office(inspection: Inspection) -> Iterator[Row]:
             yield Row("key", _marked(text, stale=facts.stale, origin=item.product_key.origin), mark, level=2)
         if item.install_path:
             yield Row("folder", stale_mark(item.install_path, stale=facts.stale), level=2)
+
+
+def _unread(inspection: Inspection, code: str) -> bool:
+    """Whether something of this kind is there that could not be read, so that what is shown may not be all."""
+    return any(notice.code == code for notice in inspection.notices)
 
 
 def _marked(text: str, *, stale: bool, origin: str | None) -> str:

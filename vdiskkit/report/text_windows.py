@@ -21,7 +21,7 @@ def windows(inspection: Inspection) -> Iterator[Row]:
     """Which Windows it is."""
     facts = inspection.windows
     if facts is None:
-        yield Row("windows", "no Windows found")
+        yield Row("windows", _absent(inspection))
         return
     build = "build unknown" if facts.build is None else f"build {facts.build}"
     if facts.build is not None and facts.ubr is not None:
@@ -53,6 +53,11 @@ def windows(inspection: Inspection) -> Iterator[Row]:
             logs = f"; {hive.logs.summary}" if hive.logs is not None else ""
             text = f"{hive.name} {state}{reason} ({sequence}{checksum}){logs}"
             yield Row("hive", text, "warning", level=2)
+
+
+def _absent(inspection: Inspection) -> str:
+    hidden = [str(item.partition) for item in inspection.volumes if item.problem]
+    return "no Windows found" + (f", but partition {', '.join(hidden)} cannot be read" if hidden else "")
 
 
 def target(inspection: Inspection) -> Iterator[Row]:
