@@ -20,7 +20,7 @@ from tests.crash.matrix import (
 )
 from tests.crash.simulated import PowerCut, SimulatedFileSystem, VanishedError, at
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhd import open_vhd
+from vdiskkit.container.vhd.disk import open_vhd
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import OldStateView
 from vdiskkit.patch.disk import WritableDisk, open_writable

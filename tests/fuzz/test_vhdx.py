@@ -37,17 +37,17 @@ from tests.build.vhdx import (
 )
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.identity import read_disk_identity
-from vdiskkit.container.vhdx import VhdxDisk
-from vdiskkit.container.vhdx_bat import TableShape, check_table, parse_table
-from vdiskkit.container.vhdx_header import FileRegion
-from vdiskkit.container.vhdx_layout import (
+from vdiskkit.container.vhdx.bat import TableShape, check_table, parse_table
+from vdiskkit.container.vhdx.disk import VhdxDisk
+from vdiskkit.container.vhdx.header import FileRegion
+from vdiskkit.container.vhdx.layout import (
     parse_header,
     parse_metadata_table,
     parse_parent_locator,
     parse_region_entries,
     parse_region_table,
 )
-from vdiskkit.container.vhdx_link import parent_link_of
+from vdiskkit.container.vhdx.link import parent_link_of
 from vdiskkit.errors import VDiskError
 from vdiskkit.location import Location
 from vdiskkit.vdisk import VDisk

@@ -23,7 +23,7 @@ from tests.oracle.tools import python_with, require
 from tests.property.patch.test_vhdx_writes import Case, Write, applied, cases, content_of, open_disk, play, sectors
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.dissect_view import read_with_dissect
-from vdiskkit.container.vhdx import VhdxDisk
+from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.io import FileSource, ReadBudget
 from vdiskkit.patch.staging import Phase
 

@@ -24,7 +24,7 @@ from tests.oracle.tools import python_with
 from tests.property.patch.test_vhdx_writes import SECTOR, Write, new_ids
 from vdiskkit.container import open_container
 from vdiskkit.container.dissect_view import read_with_dissect
-from vdiskkit.container.vhdx import VhdxDisk
+from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.io import FileSource, PageCache, ReadBudget
 from vdiskkit.patch.disk import open_writable
 from vdiskkit.patch.staging import FileChange, Phase, StagedFile

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vdiskkit.container.disk import VirtualDisk
-    from vdiskkit.container.vhd import BlockVhd
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhd.disk import BlockVhd
+    from vdiskkit.container.vhdx.disk import VhdxDisk
 
 __all__ = ["IN_FILE", "IN_PARENT", "ZEROS", "BlockState", "FileUse", "Part", "block_states", "file_use", "parts"]
 
@@ -186,8 +186,8 @@ def _meaning(disk: VirtualDisk, state: int) -> tuple[str, str]:
 def _vhd_use(disk: VirtualDisk) -> tuple[int, int, int, Iterable[int]]:
     """Return bytes of structures, bytes from block to block, bytes of blocks, and where they are, by block."""
     from vdiskkit.container.detect import Probe
-    from vdiskkit.container.vhd_footer import read_footer
-    from vdiskkit.container.vhd_structures import regions_of
+    from vdiskkit.container.vhd.footer import read_footer
+    from vdiskkit.container.vhd.structures import regions_of
 
     vhd = _vhd(disk)
     probe = Probe.of(vhd.source)
@@ -233,14 +233,14 @@ def _is_vhdx(disk: VirtualDisk) -> bool:
 
 
 def _vhdx(disk: VirtualDisk) -> VhdxDisk:
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
 
     assert isinstance(disk, VhdxDisk)  # noqa: S101 - its format says so
     return disk
 
 
 def _vhd(disk: VirtualDisk) -> BlockVhd:
-    from vdiskkit.container.vhd import BlockVhd
+    from vdiskkit.container.vhd.disk import BlockVhd
 
     assert isinstance(disk, BlockVhd)  # noqa: S101 - a VHD with blocks is of this kind
     return disk

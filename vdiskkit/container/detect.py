@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from vdiskkit.container.vhd_layout import FOOTER_COOKIE, FOOTER_SIZE, POISON_COOKIE
+from vdiskkit.container.vhd.layout import FOOTER_COOKIE, FOOTER_SIZE, POISON_COOKIE
 from vdiskkit.errors import UnknownFormatError, UsageError
 from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
 
 if TYPE_CHECKING:
-    from vdiskkit.container.vhdx_header import HeaderChoice
+    from vdiskkit.container.vhdx.header import HeaderChoice
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
@@ -129,7 +129,7 @@ class Probe:
             SourceError: The operating system could not read.
         """
         if self._vhdx_headers is None:
-            from vdiskkit.container.vhdx_header import read_headers
+            from vdiskkit.container.vhdx.header import read_headers
 
             self._vhdx_headers = read_headers(self.source)
         return self._vhdx_headers

@@ -41,15 +41,15 @@ def read_own_id(probe: Probe) -> str:
     """
     if probe.is_vhdx:
         return probe.vhdx_headers().header.data_write_guid
-    from vdiskkit.container.vhd_footer import read_footer
-    from vdiskkit.container.vhd_layout import uuid_text
+    from vdiskkit.container.vhd.footer import read_footer
+    from vdiskkit.container.vhd.layout import uuid_text
 
     return uuid_text(read_footer(probe).footer.unique_id)
 
 
 def _vhd_identity(probe: Probe) -> DiskIdentity:
-    from vdiskkit.container.vhd_footer import read_footer
-    from vdiskkit.container.vhd_layout import DYNAMIC_HEADER_SIZE, parse_dynamic_header, uuid_text
+    from vdiskkit.container.vhd.footer import read_footer
+    from vdiskkit.container.vhd.layout import DYNAMIC_HEADER_SIZE, parse_dynamic_header, uuid_text
 
     footer = read_footer(probe).footer
     parent = None
@@ -61,10 +61,10 @@ def _vhd_identity(probe: Probe) -> DiskIdentity:
 
 
 def _vhdx_identity(probe: Probe) -> DiskIdentity:
-    from vdiskkit.container.vhdx_header import find_metadata
-    from vdiskkit.container.vhdx_link import parent_link_of
-    from vdiskkit.container.vhdx_log import ReplayedSource, replay_log
-    from vdiskkit.container.vhdx_metadata import read_metadata
+    from vdiskkit.container.vhdx.header import find_metadata
+    from vdiskkit.container.vhdx.link import parent_link_of
+    from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
+    from vdiskkit.container.vhdx.metadata import read_metadata
 
     source, header = probe.source, probe.vhdx_headers().header
     if header.log_pending:

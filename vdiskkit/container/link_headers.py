@@ -55,9 +55,9 @@ def read_parent_link(probe: Probe) -> ParentLink | None:
 
 
 def _vhd_link(probe: Probe) -> ParentLink | None:
-    from vdiskkit.container.vhd import vhd_parent_link
-    from vdiskkit.container.vhd_footer import read_footer
-    from vdiskkit.container.vhd_structures import read_header
+    from vdiskkit.container.vhd.disk import vhd_parent_link
+    from vdiskkit.container.vhd.footer import read_footer
+    from vdiskkit.container.vhd.structures import read_header
 
     reading = read_footer(probe)
     if reading.footer.kind != "differencing":
@@ -66,10 +66,10 @@ def _vhd_link(probe: Probe) -> ParentLink | None:
 
 
 def _vhdx_link(probe: Probe) -> ParentLink | None:
-    from vdiskkit.container.vhdx_header import find_metadata, read_headers
-    from vdiskkit.container.vhdx_link import parent_link_of
-    from vdiskkit.container.vhdx_log import ReplayedSource, replay_log
-    from vdiskkit.container.vhdx_metadata import read_metadata
+    from vdiskkit.container.vhdx.header import find_metadata, read_headers
+    from vdiskkit.container.vhdx.link import parent_link_of
+    from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
+    from vdiskkit.container.vhdx.metadata import read_metadata
 
     source: ByteSource = probe.source
     header = read_headers(source).header

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.container.disk import Extent, ExtentKind, VirtualDisk
-from vdiskkit.container.vhd_layout import SECTOR_SIZE
+from vdiskkit.container.vhd.layout import SECTOR_SIZE
 from vdiskkit.errors import UnknownFormatError
 
 if TYPE_CHECKING:

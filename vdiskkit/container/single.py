@@ -40,9 +40,9 @@ def open_single(probe: Probe, path: str | None, *, as_parent: bool = False) -> V
 
 def _open(probe: Probe, path: str | None, *, as_parent: bool) -> VirtualDisk:
     if probe.is_vhdx:
-        from vdiskkit.container.vhdx import VhdxDisk
+        from vdiskkit.container.vhdx.disk import VhdxDisk
 
         return VhdxDisk(probe, path, glance=as_parent)
-    from vdiskkit.container.vhd import open_vhd
+    from vdiskkit.container.vhd.disk import open_vhd
 
     return open_vhd(probe, path)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vdiskkit.container.detect import Probe
-    from vdiskkit.container.vhdx_layout import Header, RegionEntry
-    from vdiskkit.container.vhdx_log import LogReplay
+    from vdiskkit.container.vhdx.layout import Header, RegionEntry
+    from vdiskkit.container.vhdx.log import LogReplay
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
@@ -57,9 +57,9 @@ def read_structures(probe: Probe) -> tuple[Structure, ...]:
 
 
 def _vhd(probe: Probe) -> list[Structure]:
-    from vdiskkit.container.vhd_footer import read_footer
-    from vdiskkit.container.vhd_layout import DYNAMIC_HEADER_SIZE
-    from vdiskkit.container.vhd_structures import read_header
+    from vdiskkit.container.vhd.footer import read_footer
+    from vdiskkit.container.vhd.layout import DYNAMIC_HEADER_SIZE
+    from vdiskkit.container.vhd.structures import read_header
 
     found = _footers(probe)
     try:
@@ -78,7 +78,7 @@ def _vhd(probe: Probe) -> list[Structure]:
 
 
 def _footers(probe: Probe) -> list[Structure]:
-    from vdiskkit.container.vhd_layout import FOOTER_SIZE, Footer, parse_footer
+    from vdiskkit.container.vhd.layout import FOOTER_SIZE, Footer, parse_footer
 
     at_end, copy = probe.footer_at_end, probe.footer_at_start
     offset = at_end[0] if at_end is not None else max(probe.source.size - FOOTER_SIZE, 0)
@@ -107,9 +107,9 @@ def _footers(probe: Probe) -> list[Structure]:
 
 
 def _vhdx(probe: Probe) -> list[Structure]:
-    from vdiskkit.container.vhdx_header import read_headers
-    from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, HEADER_SIZE, parse_header
-    from vdiskkit.container.vhdx_log import ReplayedSource
+    from vdiskkit.container.vhdx.header import read_headers
+    from vdiskkit.container.vhdx.layout import HEADER_OFFSETS, HEADER_SIZE, parse_header
+    from vdiskkit.container.vhdx.log import ReplayedSource
 
     file = probe.source
     found = [
@@ -133,8 +133,8 @@ def _vhdx(probe: Probe) -> list[Structure]:
 
 
 def _log(file: ByteSource, header: Header) -> tuple[Structure, LogReplay | None]:
-    from vdiskkit.container.vhdx_layout import HEADER_SECTION_SIZE, MIB
-    from vdiskkit.container.vhdx_log import replay_log
+    from vdiskkit.container.vhdx.layout import HEADER_SECTION_SIZE, MIB
+    from vdiskkit.container.vhdx.log import replay_log
 
     at, length = header.log_offset, header.log_length
     if header.log_pending:
@@ -152,7 +152,7 @@ def _log(file: ByteSource, header: Header) -> tuple[Structure, LogReplay | None]
 
 
 def _region_tables(source: ByteSource) -> list[Structure]:
-    from vdiskkit.container.vhdx_layout import REGION_TABLE_OFFSETS, REGION_TABLE_SIZE, parse_region_table
+    from vdiskkit.container.vhdx.layout import REGION_TABLE_OFFSETS, REGION_TABLE_SIZE, parse_region_table
 
     tables: list[tuple[RegionEntry, ...]] = []
 
@@ -171,8 +171,8 @@ def _region_tables(source: ByteSource) -> list[Structure]:
 
 def _contents(probe: Probe, source: ByteSource, header: Header) -> list[Structure]:
     """Judge metadata and block allocation table, as far as a region table tells where they are."""
-    from vdiskkit.container.vhdx_header import read_regions
-    from vdiskkit.container.vhdx_metadata import read_metadata
+    from vdiskkit.container.vhdx.header import read_regions
+    from vdiskkit.container.vhdx.metadata import read_metadata
 
     try:
         regions = read_regions(source, header)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from uuid import uuid4
 
 from vdiskkit.container import open_container
-from vdiskkit.container.vhd import BlockVhd
+from vdiskkit.container.vhd.disk import BlockVhd
 from vdiskkit.io.paths import open_source as open_path
 from vdiskkit.io.source import SliceSource, check_range
-from vdiskkit.patch.container.blocks import BlockWriter
 from vdiskkit.patch.container.refusals import refuse_unsafe
+from vdiskkit.patch.container.vhd import BlockWriter
 from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from vdiskkit.container import VirtualDisk
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
-    from vdiskkit.patch.container.blocks import BlockAllocation
+    from vdiskkit.patch.container.vhd import BlockAllocation
     from vdiskkit.patch.staging import StagedFile, WritableSource
 
 __all__ = ["WritableDisk", "WritableSlice", "open_writable"]
@@ -253,7 +253,7 @@ def _writer(container: VirtualDisk, staged: StagedFile, new_id: Callable[[], UUI
     if isinstance(container, BlockVhd):
         return BlockWriter(container, staged)
     if container.format == "vhdx":
-        from vdiskkit.patch.container.vhdx_blocks import VhdxWriter
+        from vdiskkit.patch.container.vhdx.blocks import VhdxWriter
 
         return VhdxWriter(cast("VhdxDisk", container), staged, new_id)
     return _FlatWriter(staged)

@@ -23,7 +23,7 @@ from vdiskkit.text import displayable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vdiskkit.patch.container.blocks import BlockAllocation
+    from vdiskkit.patch.container.vhd import BlockAllocation
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.stage import SemanticChange
     from vdiskkit.patch.staging import FileChange

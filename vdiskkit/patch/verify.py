@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vdiskkit.container import VirtualDisk
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.patch.expected import ExpectedState
     from vdiskkit.patch.files import OpenFile

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.build.vhd import KIB, SECTOR, ParentLink, build_vhd
 from vdiskkit.container import ExtentKind, VirtualDisk, open_container
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhd import _bit_runs, open_vhd
+from vdiskkit.container.vhd.disk import _bit_runs, open_vhd
 from vdiskkit.errors import FormatError
 from vdiskkit.io import BytesSource
 

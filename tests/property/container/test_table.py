@@ -8,7 +8,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdiskkit.container.vhd_bat import UNALLOCATED, BlockSummary, Region, check_blocks, parse_table
+from vdiskkit.container.vhd.bat import UNALLOCATED, BlockSummary, Region, check_blocks, parse_table
 from vdiskkit.errors import CorruptStructureError
 from vdiskkit.location import Location
 

@@ -26,10 +26,10 @@ from tests.build.vhdx import (
 )
 from vdiskkit.container import ExtentKind
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhdx import VhdxDisk
-from vdiskkit.container.vhdx_bitmap import bit_runs
-from vdiskkit.container.vhdx_header import read_headers
-from vdiskkit.container.vhdx_log import ReplayedSource, replay_log
+from vdiskkit.container.vhdx.bitmap import bit_runs
+from vdiskkit.container.vhdx.disk import VhdxDisk
+from vdiskkit.container.vhdx.header import read_headers
+from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
 from vdiskkit.errors import CorruptStructureError
 
 Writes = list[tuple[int, int, int]]

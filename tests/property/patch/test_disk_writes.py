@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, SECTOR, ParentLink, build_vhd, noise
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhd import BlockVhd, open_vhd
+from vdiskkit.container.vhd.disk import BlockVhd, open_vhd
 from vdiskkit.io import BytesSource
 from vdiskkit.patch.disk import WritableDisk
 from vdiskkit.patch.staging import FileChange, Phase, StagedFile

@@ -29,7 +29,7 @@ from tests.build.vhdx import (
     put_log,
 )
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhdx import VhdxDisk
+from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.patch.disk import WritableDisk
 from vdiskkit.patch.staging import FileChange, Phase, StagedFile
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.build import vhdx
 from tests.build.vhd import noise
-from vdiskkit.container.crc32c import crc32c
+from vdiskkit.container.vhdx.crc32c import crc32c
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from tests.build.vhdx import (
 from vdiskkit.container import open_container
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.identity import read_disk_identity
-from vdiskkit.container.vhdx import VhdxDisk
+from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.errors import FormatError, UnsupportedFeatureError, VDiskError
 
 if TYPE_CHECKING:

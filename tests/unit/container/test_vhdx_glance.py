@@ -6,7 +6,7 @@ import pytest
 
 from tests.build.vhdx import METADATA_REGION, MIB, PAGE, REGION_TABLES, TABLE_SIZE, Image, build_vhdx, with_crc
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhdx import VhdxDisk
+from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.errors import CorruptStructureError
 
 

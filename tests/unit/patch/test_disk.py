@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import BAT_OFFSET, KIB, MIB, SECTOR, ParentLink, build_vhd, noise, with_checksum
 from vdiskkit.container import VirtualDisk, open_container
-from vdiskkit.container.vhd import BlockVhd
+from vdiskkit.container.vhd.disk import BlockVhd
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.io import BytesSource
 from vdiskkit.location import Location

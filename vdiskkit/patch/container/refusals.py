@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from vdiskkit.container.vhd import BlockVhd, VhdDisk
-from vdiskkit.container.vhd_layout import SECTOR_SIZE
+from vdiskkit.container.vhd.disk import BlockVhd, VhdDisk
+from vdiskkit.container.vhd.layout import SECTOR_SIZE
 from vdiskkit.errors import WriteRefusedError
-from vdiskkit.patch.container.blocks import MAX_SIZE
+from vdiskkit.patch.container.vhd import MAX_SIZE
 
 if TYPE_CHECKING:
     from vdiskkit.container import VirtualDisk
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 
@@ -44,7 +44,7 @@ def refuse_unsafe(disk: VirtualDisk, source: ByteSource) -> None:
         if isinstance(disk, BlockVhd):
             _refuse_blocks(disk, source)
     elif disk.format == "vhdx":
-        from vdiskkit.patch.container.vhdx_refusals import refuse_vhdx
+        from vdiskkit.patch.container.vhdx.refusals import refuse_vhdx
 
         refuse_vhdx(cast("VhdxDisk", disk))
     else:

@@ -38,9 +38,9 @@ from tests.build.vhdx import (
     with_crc,
 )
 from tests.property.patch.test_vhdx_writes import headers_of, new_ids, open_disk
-from vdiskkit.container.vhdx_log import replay_log
+from vdiskkit.container.vhdx.log import replay_log
 from vdiskkit.errors import WriteRefusedError
-from vdiskkit.patch.container.vhdx_log import LogWriter, build_entry, entry_length
+from vdiskkit.patch.container.vhdx.log import LogWriter, build_entry, entry_length
 from vdiskkit.patch.disk import WritableDisk
 from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.operations import DeleteFile

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import noise
 from vdiskkit.io import BytesSource
-from vdiskkit.patch.container.vhdx_bits import BitmapWriter
+from vdiskkit.patch.container.vhdx.bits import BitmapWriter
 from vdiskkit.patch.staging import SECTOR, Phase, StagedFile
 
 PHASES = (Phase.CLAIM, Phase.LINK, Phase.RELEASE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.crc32c import crc32c
+from vdiskkit.container.vhdx.crc32c import crc32c
 from vdiskkit.errors import ChecksumError, CorruptStructureError, UnsupportedFeatureError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vdiskkit.container.chain_facts import allocated_bytes, chain_facts, parent_facts, vhd_time
 from vdiskkit.container.facts import ContainerFacts, FooterState, GeometryFacts
-from vdiskkit.container.vhd import BlockVhd, VhdDisk
+from vdiskkit.container.vhd.disk import BlockVhd, VhdDisk
 
 __all__ = ["vhd_facts"]
 

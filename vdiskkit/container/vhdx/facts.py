@@ -8,7 +8,7 @@ from vdiskkit.container.chain_facts import allocated_bytes, chain_facts, parent_
 from vdiskkit.container.facts import ContainerFacts, VhdxFacts, VhdxLogFacts
 
 if TYPE_CHECKING:
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
 
 __all__ = ["vhdx_facts"]
 

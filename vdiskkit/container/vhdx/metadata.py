@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhdx_layout import (
+from vdiskkit.container.vhdx.layout import (
     METADATA_TABLE_SIZE,
     FileParameters,
     MetadataEntry,

@@ -13,8 +13,8 @@ from itertools import compress, islice, pairwise, repeat
 from operator import rshift, sub
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhdx_header import COPY_AGAIN, FileRegion
-from vdiskkit.container.vhdx_layout import MIB
+from vdiskkit.container.vhdx.header import COPY_AGAIN, FileRegion
+from vdiskkit.container.vhdx.layout import MIB
 from vdiskkit.errors import CorruptStructureError
 
 if TYPE_CHECKING:

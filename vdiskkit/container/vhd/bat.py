@@ -13,7 +13,7 @@ from itertools import islice
 from operator import sub
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhd_layout import SECTOR_SIZE
+from vdiskkit.container.vhd.layout import SECTOR_SIZE
 from vdiskkit.errors import CorruptStructureError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vdiskkit.container.vhd_bat import Region
-from vdiskkit.container.vhd_footer import COPY_AGAIN, FooterReading
-from vdiskkit.container.vhd_layout import (
+from vdiskkit.container.vhd.bat import Region
+from vdiskkit.container.vhd.footer import COPY_AGAIN, FooterReading
+from vdiskkit.container.vhd.layout import (
     DYNAMIC_HEADER_SIZE,
     FOOTER_SIZE,
     MAX_LOCATOR_LENGTH,

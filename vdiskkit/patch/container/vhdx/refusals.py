@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.container.vhdx_layout import (
+from vdiskkit.container.vhdx.layout import (
     HEADER_OFFSETS,
     HEADER_SIZE,
     MIB,
@@ -18,11 +18,11 @@ from vdiskkit.container.vhdx_layout import (
     parse_region_table,
 )
 from vdiskkit.errors import FormatError, UnsupportedFeatureError, WriteRefusedError
-from vdiskkit.patch.container.vhdx_headers import MAX_UPDATES
-from vdiskkit.patch.container.vhdx_log import LOG_PAGE
+from vdiskkit.patch.container.vhdx.headers import MAX_UPDATES
+from vdiskkit.patch.container.vhdx.log import LOG_PAGE
 
 if TYPE_CHECKING:
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.location import Location
 
 __all__ = ["MAX_FILE_SIZE", "refuse_vhdx"]

@@ -9,13 +9,13 @@ import struct
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from vdiskkit.container.crc32c import crc32c
-from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, HEADER_SIZE
+from vdiskkit.container.vhdx.crc32c import crc32c
+from vdiskkit.container.vhdx.layout import HEADER_OFFSETS, HEADER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.patch.staging import Phase, StagedFile
 
 __all__ = ["MAX_UPDATES", "HeaderWriter", "sealed", "updated_header"]

@@ -10,14 +10,14 @@ import struct
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import WriteRefusedError
-from vdiskkit.patch.container.vhdx_headers import sealed
+from vdiskkit.patch.container.vhdx.headers import sealed
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from vdiskkit.container.vhdx_layout import Header
+    from vdiskkit.container.vhdx.layout import Header
     from vdiskkit.patch.staging import StagedFile
 
 __all__ = ["LOG_PAGE", "LogWriter", "build_entry", "entry_length"]

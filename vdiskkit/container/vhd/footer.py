@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhd_layout import FOOTER_SIZE, POISON_COOKIE, Footer, parse_footer
+from vdiskkit.container.vhd.layout import FOOTER_SIZE, POISON_COOKIE, Footer, parse_footer
 from vdiskkit.errors import CorruptStructureError, FormatError, UnknownFormatError
 
 if TYPE_CHECKING:

@@ -19,23 +19,23 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from vdiskkit.container.vhdx_bat import FULLY_PRESENT, NOT_PRESENT, PARTIALLY_PRESENT, ZERO
-from vdiskkit.container.vhdx_bitmap import bit_runs
-from vdiskkit.container.vhdx_layout import MIB
-from vdiskkit.container.vhdx_log import ReplayedSource
+from vdiskkit.container.vhdx.bat import FULLY_PRESENT, NOT_PRESENT, PARTIALLY_PRESENT, ZERO
+from vdiskkit.container.vhdx.bitmap import bit_runs
+from vdiskkit.container.vhdx.layout import MIB
+from vdiskkit.container.vhdx.log import ReplayedSource
 from vdiskkit.errors import WriteRefusedError
-from vdiskkit.patch.container.blocks import BlockAllocation
-from vdiskkit.patch.container.vhdx_bits import BitmapWriter
-from vdiskkit.patch.container.vhdx_headers import HeaderWriter
-from vdiskkit.patch.container.vhdx_log import LogWriter
-from vdiskkit.patch.container.vhdx_refusals import MAX_FILE_SIZE
-from vdiskkit.patch.container.vhdx_replay import stage_replay
+from vdiskkit.patch.container.vhd import BlockAllocation
+from vdiskkit.patch.container.vhdx.bits import BitmapWriter
+from vdiskkit.patch.container.vhdx.headers import HeaderWriter
+from vdiskkit.patch.container.vhdx.log import LogWriter
+from vdiskkit.patch.container.vhdx.refusals import MAX_FILE_SIZE
+from vdiskkit.patch.container.vhdx.replay import stage_replay
 from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vdiskkit.container.vhdx import VhdxDisk
+    from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.io import ByteSource
     from vdiskkit.patch.staging import StagedFile
 

@@ -16,14 +16,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhd_layout import DYNAMIC_HEADER_SIZE, FOOTER_SIZE, SECTOR_SIZE
+from vdiskkit.container.vhd.layout import DYNAMIC_HEADER_SIZE, FOOTER_SIZE, SECTOR_SIZE
 from vdiskkit.errors import WriteRefusedError
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vdiskkit.container.vhd import BlockVhd
+    from vdiskkit.container.vhd.disk import BlockVhd
     from vdiskkit.patch.staging import StagedFile
 
 __all__ = ["MAX_SIZE", "BlockAllocation", "BlockWriter"]

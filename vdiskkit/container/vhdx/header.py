@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhdx_layout import (
+from vdiskkit.container.vhdx.layout import (
     BAT_REGION,
     HEADER_OFFSETS,
     HEADER_SECTION_SIZE,

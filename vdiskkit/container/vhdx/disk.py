@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
-from vdiskkit.container.vhdx_bat import (
+from vdiskkit.container.vhdx.bat import (
     FULLY_PRESENT,
     NOT_PRESENT,
     PARTIALLY_PRESENT,
@@ -21,12 +21,12 @@ from vdiskkit.container.vhdx_bat import (
     parse_table,
     state_of,
 )
-from vdiskkit.container.vhdx_bitmap import BitmapReader
-from vdiskkit.container.vhdx_header import COPY_AGAIN, read_regions
-from vdiskkit.container.vhdx_layout import HEADER_OFFSETS, MIB, REGION_TABLE_OFFSETS
-from vdiskkit.container.vhdx_link import parent_link_of
-from vdiskkit.container.vhdx_log import LogReplay, ReplayedSource, replay_log
-from vdiskkit.container.vhdx_metadata import read_metadata
+from vdiskkit.container.vhdx.bitmap import BitmapReader
+from vdiskkit.container.vhdx.header import COPY_AGAIN, read_regions
+from vdiskkit.container.vhdx.layout import HEADER_OFFSETS, MIB, REGION_TABLE_OFFSETS
+from vdiskkit.container.vhdx.link import parent_link_of
+from vdiskkit.container.vhdx.log import LogReplay, ReplayedSource, replay_log
+from vdiskkit.container.vhdx.metadata import read_metadata
 from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class VhdxDisk(VirtualDisk):
 
     def facts(self) -> ContainerFacts:
         """Return what is known about the file and its chain."""
-        from vdiskkit.container.vhdx_facts import vhdx_facts
+        from vdiskkit.container.vhdx.facts import vhdx_facts
 
         return vhdx_facts(self)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
-    from vdiskkit.container.vhdx_log import LogReplay
+    from vdiskkit.container.vhdx.log import LogReplay
     from vdiskkit.patch.staging import StagedFile
 
 __all__ = ["stage_replay"]

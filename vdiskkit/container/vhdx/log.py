@@ -11,15 +11,15 @@ import struct
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.crc32c import crc32c
-from vdiskkit.container.vhdx_layout import HEADER_SECTION_SIZE, MIB, guid_text
+from vdiskkit.container.vhdx.crc32c import crc32c
+from vdiskkit.container.vhdx.layout import HEADER_SECTION_SIZE, MIB, guid_text
 from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
 from vdiskkit.io.source import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vdiskkit.container.vhdx_layout import Header
+    from vdiskkit.container.vhdx.layout import Header
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
-from vdiskkit.container.vhd_bat import UNALLOCATED, check_blocks, parse_table
-from vdiskkit.container.vhd_footer import COPY_AGAIN, FooterReading, read_footer
-from vdiskkit.container.vhd_layout import FOOTER_SIZE, SECTOR_SIZE, Footer, ParentLocator, parse_footer, uuid_text
-from vdiskkit.container.vhd_structures import read_header, regions_of
+from vdiskkit.container.vhd.bat import UNALLOCATED, check_blocks, parse_table
+from vdiskkit.container.vhd.footer import COPY_AGAIN, FooterReading, read_footer
+from vdiskkit.container.vhd.layout import FOOTER_SIZE, SECTOR_SIZE, Footer, ParentLocator, parse_footer, uuid_text
+from vdiskkit.container.vhd.structures import read_header, regions_of
 from vdiskkit.errors import CorruptStructureError, FormatError
 from vdiskkit.io import PageCache
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from vdiskkit.container.detect import Probe
     from vdiskkit.container.facts import ContainerFacts
-    from vdiskkit.container.vhd_layout import DynamicHeader
+    from vdiskkit.container.vhd.layout import DynamicHeader
     from vdiskkit.io import ByteSource
 
 __all__ = ["BlockVhd", "FixedVhd", "VhdDisk", "open_vhd", "vhd_parent_link"]
@@ -87,7 +87,7 @@ class VhdDisk(VirtualDisk):
 
     def facts(self) -> ContainerFacts:
         """Return what is known about the file and its chain."""
-        from vdiskkit.container.vhd_facts import vhd_facts
+        from vdiskkit.container.vhd.facts import vhd_facts
 
         return vhd_facts(self)
 
