@@ -64,7 +64,10 @@ def test_growing_into_single_clusters(name: str, data: st.DataObject) -> None:
     found = problems_by_phase(staged)
     assert found[Phase.DATA] <= {"bitmap.lost"}
     assert found[Phase.CLAIM] <= CLAIMED
-    assert found[Phase.LINK] <= {"bitmap.lost"}
+    # A list that moves gives its old clusters back last. On volumes as small as these, whose bits all share a sector of
+    # $Bitmap, the claims of the change wait for that as well.
+    released = any(change.phase is Phase.RELEASE for change in staged.changes)
+    assert found[Phase.LINK] <= ({"bitmap.lost", "bitmap.free"} if released else {"bitmap.lost"})
 
 
 @pytest.mark.parametrize("name", ["basic", "fragmented"])
