@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build.dirty_disk import dirty_disk, dirty_software
+from tests.build.scenario import windows_disk
 from tests.build.vhdx import MIB, Page, build_vhdx, link_to, put_log
 from tests.cli.conftest import SAMPLES
 from vdiskkit import LogReplayNeededError, ReplayLogs, apply, open_vdisk, plan, plan_replay
@@ -93,6 +94,26 @@ def test_a_hive_without_its_logs_is_left_and_told(run: Callable[..., Outcome], t
     assert disk.read_bytes() == before
     with pytest.raises(LogReplayNeededError, match="not closed cleanly"):
         plan(disk, [ReplayLogs(hive="SOFTWARE")])
+
+
+def test_a_volume_that_was_not_closed_does_not_keep_the_file_s_log(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    """The log of the file lies below the volume; the hives wait for Windows."""
+    dirty = dirty_software()
+    files = {f"Windows/System32/config/{name}": data for name, data in dirty.files("SOFTWARE").items()}
+    raw = windows_disk("win10", files=files, volume_flags=1)
+    image = build_vhdx("dynamic", len(raw), MIB, raw)
+    path = image.save(tmp_path / "switched-off.vhdx")
+    assert run("replay", path, "--yes").code == 4
+    place = image.entry(0) >> 20 << 20
+    put_log(image, [[Page(place, image.read_at(place, 4096))]])
+    image.save(path)
+    outcome = run("replay", path, "--yes")
+    assert outcome.code == 0
+    assert "VHDX: 1 entry from its log" in outcome.out
+    assert re.search("the SOFTWARE hive is left as it is: .* dirty", outcome.out)
+    with open_vdisk(path) as disk:
+        assert not [notice for notice in disk.container.notices if notice.code == "vhdx.log_replayed"]
+        assert disk.windows.registry("SOFTWARE").dirty
 
 
 def test_validate_mends_by_replaying(run: Callable[..., Outcome], switched_off: Path) -> None:

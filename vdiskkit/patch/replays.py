@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FileMissingError, FormatError
 from vdiskkit.patch.api import plan
+from vdiskkit.patch.ntfs import refusals
 from vdiskkit.patch.operations import ReplayLogs
 from vdiskkit.vdisk import open_vdisk
 from vdiskkit.windows.regpath import HIVE_FILES
@@ -33,7 +34,8 @@ def plan_replay(
 ) -> Plan:
     """Plan to replay every log that waits: that of a VHDX, and those of the image's hives; nothing is written.
 
-    A hive whose logs cannot be replayed is left as it is, and a note of the plan says so.
+    A hive whose logs cannot be replayed is left as it is, and a note of the plan says so. So are all hives of a volume
+    that must not be changed, when the log of the VHDX can be replayed at least: it lies below the volume.
 
     Args:
         path: The disk, or its side-car.
@@ -51,9 +53,12 @@ def plan_replay(
         if has_pending_log(disk):
             operations.append(ReplayLogs())
         windows = disk.windows_image()
+        refused = refusals(disk.volume) if operations and windows is not None else []
         for name in HIVE_FILES if windows is not None else ():
             problem = _problem(windows, name)
-            if problem is None:
+            if problem is None and refused:
+                notes.append(f"the {name} hive is left as it is: {refused[0].message}")
+            elif problem is None:
                 operations.append(ReplayLogs(hive=name))
             elif problem:
                 notes.append(f"the {name} hive is left as it is: {problem}")
