@@ -32,6 +32,7 @@ SERVICE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtection
 DEMOS = (
     ("inspect", "sample_images/win7-kms.vhd"),
     ("inspect", "sample_images/faulty.vhd", "--section", "license,procedure"),
+    ("inspect", "sample_images/desk11.1.avhdx", "--section", "container,chain,license"),
     ("reg", "get", "sample_images/faulty.vhd", SERVICE, "SkipRearm"),
 )
 CHECKS = {
