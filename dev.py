@@ -1,7 +1,8 @@
 """Everything a developer runs, with nothing but Python.
 
     python dev.py demo     set up, then look into the sample vDisks (further arguments: a vdiskkit command)
-    python dev.py test     set up, then run the tests          (further arguments go to pytest)
+    python dev.py test     set up, then run the tests          (further arguments go to pytest, in place of
+                           "-q -n auto -m 'not oracle and not real'": all that need nothing but Python)
     python dev.py check    set up, then lint, format, types, import rules and tests
     python dev.py lock     resolve the locks in requirements/ anew (further arguments go to uv)
 
@@ -88,9 +89,9 @@ def demo(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests."""
+    """Run the tests; without arguments those that need nothing but Python."""
     set_up("dev")
-    return run("-m", "pytest", *(arguments or ["-q", "-n", "auto"]))
+    return run("-m", "pytest", *(arguments or ["-q", "-n", "auto", "-m", "not oracle and not real"]))
 
 
 def check(arguments: list[str]) -> int:
