@@ -93,20 +93,23 @@ def _hash_batch(jobs: Sequence[HashJob]) -> list[int]:
 
 
 def _mix(first: int, second: int, data: bytes) -> tuple[int, int]:
-    words = struct.unpack(f"<{len(data) // 4}I", data)
-    # Bits above the 32nd are cut off where a right shift would bring them back. Adding is faster than `|` here.
-    for word in words:
+    # A word times 2**32 + 1 is the word twice, so one right shift rotates it. The last sum of a round is cut off to 32
+    # bits in the next one only.
+    for word in struct.unpack(f"<{len(data) // 4}I", data):
         first = first + word & 0xFFFFFFFF
         second ^= first
-        first = (first << 20) + (first >> 12) + second & 0xFFFFFFFF
-        second = (second << 9) + (second >> 23) & 0xFFFFFFFF ^ first
-        first = (first << 27) + (first >> 5) + second & 0xFFFFFFFF
-        second = (second << 19) + (second >> 13) & 0xFFFFFFFF
-    return first, second
+        first = (first * 0x100000001 >> 12) + second & 0xFFFFFFFF
+        second = first ^ (second * 0x100000001 >> 23 & 0xFFFFFFFF)
+        first = (first * 0x100000001 >> 5) + second
+        second = second * 0x100000001 >> 13 & 0xFFFFFFFF
+    return first & 0xFFFFFFFF, second
 
 
 def _mix_lanes(first: int, second: int, chunks: Sequence[bytes], length: int) -> tuple[int, int]:
-    """Mix one chunk into each lane; the lower half of a lane is its word, the upper half room for shifting."""
+    """Mix one chunk into each lane; the lower half of a lane is its word, the upper half room for rotating.
+
+    A sum may reach one bit into the upper half, and never into the next lane.
+    """
     lanes = len(chunks)
     step = _LANE_BYTES * lanes
     # Word 0 of all lanes, then word 1 of all lanes, each in 8 bytes.
@@ -115,20 +118,15 @@ def _mix_lanes(first: int, second: int, chunks: Sequence[bytes], length: int) ->
         for byte in range(4):
             buffer[_LANE_BYTES * lane + byte :: step] = chunk[byte::4]
     mask = _spread(_WORD, lanes)
-    view = memoryview(buffer)
     number = int.from_bytes
-    for at in range(0, len(buffer), step):
-        first = first + number(view[at : at + step], "little") & mask
+    for (words,) in struct.iter_unpack(f"{step}s", buffer):
+        first = first + number(words, "little") & mask
         second ^= first
-        first <<= 20
-        first = ((first | first >> 32) & mask) + second & mask
-        second <<= 9
-        second = (second | second >> 32) & mask ^ first
-        first <<= 27
-        first = ((first | first >> 32) & mask) + second & mask
-        second <<= 19
-        second = (second | second >> 32) & mask
-    return first, second
+        first = (first * 0x100000001 >> 12 & mask) + second & mask
+        second = first ^ (second * 0x100000001 >> 23 & mask)
+        first = (first * 0x100000001 >> 5 & mask) + second
+        second = second * 0x100000001 >> 13 & mask
+    return first & mask, second
 
 
 def _finish(first: int, second: int) -> int:
