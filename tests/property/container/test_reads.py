@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, SECTOR, ParentLink, build_vhd
 from vdiskkit.container import ExtentKind, VirtualDisk, open_container
+from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhd.disk import _bit_runs, open_vhd
+from vdiskkit.container.vhd.disk import open_vhd
 from vdiskkit.errors import FormatError
 from vdiskkit.io import BytesSource
 
@@ -143,7 +144,7 @@ def test_runs_of_bits(bitmap: bytes, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(bitmap) * 8 - 1))
     end = data.draw(st.integers(first, len(bitmap) * 8))
     bits = [bool(bitmap[sector // 8] >> (7 - sector % 8) & 1) for sector in range(first, end)]
-    runs = list(_bit_runs(bitmap, first, end))
+    runs = list(bit_runs(bitmap, first, end, order="big"))
     assert [bit for bit, start, stop in runs for _ in range(start, stop)] == bits
     assert all(one[0] != two[0] for one, two in itertools.pairwise(runs))
 

@@ -25,8 +25,8 @@ from tests.build.vhdx import (
     put_log,
 )
 from vdiskkit.container import ExtentKind
+from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.detect import Probe
-from vdiskkit.container.vhdx.bitmap import bit_runs
 from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.container.vhdx.header import read_headers
 from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
@@ -176,7 +176,7 @@ def test_runs_of_bits(bitmap: bytes, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(bitmap) * 8 - 1))
     end = data.draw(st.integers(first, len(bitmap) * 8))
     bits = [bool(bitmap[sector // 8] >> sector % 8 & 1) for sector in range(first, end)]
-    runs = list(bit_runs(bitmap, first, end))
+    runs = list(bit_runs(bitmap, first, end, order="little"))
     assert [bit for bit, start, stop in runs for _ in range(start, stop)] == bits
     assert all(one[0] != two[0] for one, two in itertools.pairwise(runs))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.disk import Extent, ExtentKind, ParentLink, VirtualDisk, coalesce
 from vdiskkit.container.vhd.bat import UNALLOCATED, check_blocks, parse_table
 from vdiskkit.container.vhd.footer import COPY_AGAIN, FooterReading, read_footer
@@ -232,7 +233,8 @@ class BlockVhd(VhdDisk):
         shift = skipped * 8
         needed = -(-end // SECTOR_SIZE // 8) - skipped
         bitmap = self._bitmaps.read_at(self._entries[block] * SECTOR_SIZE + skipped, needed)
-        for present, first, last in _bit_runs(bitmap, start // SECTOR_SIZE - shift, -(-end // SECTOR_SIZE) - shift):
+        low, high = start // SECTOR_SIZE - shift, -(-end // SECTOR_SIZE) - shift
+        for present, first, last in bit_runs(bitmap, low, high, order="big"):
             at = max((first + shift) * SECTOR_SIZE, start)
             size = min((last + shift) * SECTOR_SIZE, end) - at
             if present:
@@ -280,20 +282,3 @@ def _locator_text(locator: ParentLocator, source: ByteSource) -> str:
     # The W2 codes are UTF-16LE by specification; MacX is a UTF-8 URL, the deprecated ones are of Windows' code page.
     encoding = {b"W2ru": "utf-16-le", b"W2ku": "utf-16-le", b"MacX": "utf-8"}.get(locator.code, "cp1252")
     return data.decode(encoding, "replace").partition("\0")[0]
-
-
-def _bit_runs(bitmap: bytes, first: int, end: int) -> Iterator[tuple[bool, int, int]]:
-    """Yield (bit, first, end) of the runs of equal bits; bit 7 of byte 0 is sector 0."""
-    start_byte, end_byte = first // 8, -(-end // 8)
-    part = bitmap[start_byte:end_byte]
-    # As text, so that searching for the next change is done by str.find.
-    bits = f"{int.from_bytes(part, 'big'):0{len(part) * 8}b}"
-    shift = start_byte * 8
-    position, stop = first - shift, end - shift
-    while position < stop:
-        bit = bits[position]
-        change = bits.find("0" if bit == "1" else "1", position, stop)
-        if change < 0:
-            change = stop
-        yield bit == "1", position + shift, change + shift
-        position = change

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vdiskkit.container.bits import bit_runs
 from vdiskkit.io import PageCache
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from vdiskkit.io import ByteSource
 
-__all__ = ["BitmapReader", "bit_runs"]
+__all__ = ["BitmapReader"]
 
 _PAGE = 512
 """Speaks of 2 MiB of a disk with sectors of 512 bytes: look-ups here and there in a long chain cost no more."""
@@ -46,26 +47,9 @@ class BitmapReader:
         """
         start = first // 8
         data = self._pages.read_at(bitmap_at + start, -(-end // 8) - start)
-        for present, low, high in bit_runs(data, first - start * 8, end - start * 8):
+        for present, low, high in bit_runs(data, first - start * 8, end - start * 8, order="little"):
             yield present, low + start * 8, high + start * 8
 
     def forget(self) -> None:
         """Forget what was read: the source has changed."""
         self._pages.forget()
-
-
-def bit_runs(bitmap: bytes, first: int, end: int) -> Iterator[tuple[bool, int, int]]:
-    """Yield (bit, first, end) of the runs of equal bits; bit 0 of byte 0 is number 0."""
-    start_byte, end_byte = first // 8, -(-end // 8)
-    part = bitmap[start_byte:end_byte]
-    # As text, so that searching for the next change is done by str.find.
-    bits = f"{int.from_bytes(part, 'little'):0{len(part) * 8}b}"[::-1]
-    shift = start_byte * 8
-    position, stop = first - shift, end - shift
-    while position < stop:
-        bit = bits[position]
-        change = bits.find("0" if bit == "1" else "1", position, stop)
-        if change < 0:
-            change = stop
-        yield bit == "1", position + shift, change + shift
-        position = change

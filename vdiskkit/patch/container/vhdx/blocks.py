@@ -19,8 +19,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.vhdx.bat import FULLY_PRESENT, NOT_PRESENT, PARTIALLY_PRESENT, ZERO
-from vdiskkit.container.vhdx.bitmap import bit_runs
 from vdiskkit.container.vhdx.layout import MIB
 from vdiskkit.container.vhdx.log import ReplayedSource
 from vdiskkit.errors import WriteRefusedError
@@ -126,7 +126,7 @@ class VhdxWriter:
         start, stop = bits_at + first // 8, bits_at + (end - 1) // 8 + 1
         start -= start % SECTOR
         yield start, -(-stop // SECTOR) * SECTOR - start
-        for present, low, high in bit_runs(self._old_bitmap(block), first, end):
+        for present, low, high in bit_runs(self._old_bitmap(block), first, end, order="little"):
             if present:
                 yield at + low * size, (high - low) * size
 
