@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from vdiskkit.hivefile import open_hive
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.location import Location
-    from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep
+    from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep, plan_replay
     from vdiskkit.patch.fix_plan import plan_fixes
     from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
     from vdiskkit.patch.operations import (
@@ -76,7 +76,6 @@ if TYPE_CHECKING:
     )
     from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
-    from vdiskkit.patch.replays import plan_replay
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.rules.catalogue import all_rules
     from vdiskkit.rules.chain_check import check_chain
@@ -133,7 +132,7 @@ _HOMES = {
     "plan": "vdiskkit.patch.api",
     "plan_fixes": "vdiskkit.patch.fix_plan",
     "plan_kms_prep": "vdiskkit.patch.api",
-    "plan_replay": "vdiskkit.patch.replays",
+    "plan_replay": "vdiskkit.patch.api",
     "read_chain": "vdiskkit.chain.read",
     "read_pvp": "vdiskkit.pvp",
     "recover": "vdiskkit.patch.past",

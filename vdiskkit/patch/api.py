@@ -17,6 +17,7 @@ from vdiskkit.patch.history import exclusive
 from vdiskkit.patch.kms_prep import KmsPrep, kms_prep_operations
 from vdiskkit.patch.operations import ReplayLogs, SetPvpField
 from vdiskkit.patch.plan import Plan, SavedPlan, plan_digest
+from vdiskkit.patch.replays import replay_operations
 from vdiskkit.patch.stage import Stage
 from vdiskkit.patch.transaction import FileEdit, Transaction
 from vdiskkit.patch.verify import Expectation, expect, verify_applied, verify_staged
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.operations import Operation
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["PatchResult", "apply", "plan", "plan_kms_prep"]
+__all__ = ["PatchResult", "apply", "plan", "plan_kms_prep", "plan_replay"]
 
 
 class PatchResult(NamedTuple):
@@ -132,6 +133,36 @@ def plan_kms_prep(
                 location=disk.volume.location,
                 hint="check the volume in Windows (chkdsk), or leave the token stores out",
             )
+        return _plan_opened(disk, operations, force, volume, now, notes, full=full_check)
+
+
+def plan_replay(
+    path: str | os.PathLike[str],
+    *,
+    force: Collection[str] = (),
+    volume: int | None = None,
+    parent_dirs: Sequence[str | os.PathLike[str]] = (),
+    full_check: bool = False,
+    now: datetime | None = None,
+) -> Plan:
+    """Plan to replay every log that waits: that of a VHDX, and those of the image's hives; nothing is written.
+
+    A hive whose logs cannot be replayed is left as it is, and a note of the plan says so. So are all hives of a volume
+    that must not be changed, when the log of the VHDX can be replayed at least: it lies below the volume.
+
+    Args:
+        path: The disk, or its side-car.
+        force: Gates that a person judged: ``lok``, ``standard-mode``.
+        volume: Partition, None for the one with Windows.
+        parent_dirs: Folders in which parents of a differencing disk are looked for.
+        full_check: Walk the whole hives and the whole volume after staging, not only what was touched.
+        now: The time that the hives get.
+
+    Raises:
+        VDiskError: See :func:`plan`.
+    """
+    with _opened(path, volume, parent_dirs) as disk:
+        operations, notes = replay_operations(disk)
         return _plan_opened(disk, operations, force, volume, now, notes, full=full_check)
 
 
