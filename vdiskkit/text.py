@@ -1,4 +1,4 @@
-r"""Untrusted text made displayable.
+r"""Untrusted text made displayable, and numbers with their nouns.
 
 Every string that comes from an image or a side-car (key names, values, file names, labels, side-car texts) is
 untrusted: it may hold escape sequences, line breaks, bidirectional overrides or lone surrogates. One function makes
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["DEFAULT_LIMIT", "displayable"]
+__all__ = ["DEFAULT_LIMIT", "counted", "displayable"]
 
 DEFAULT_LIMIT = 4096
 """Characters shown of one text unless the caller says otherwise."""
@@ -41,3 +41,8 @@ def displayable(text: str, limit: int | None = DEFAULT_LIMIT) -> str:
     if _UNSAFE.search(text):
         text = _UNSAFE.sub(lambda match: f"\\u{{{ord(match.group()):x}}}", text)
     return f"{text}… ({cut} more characters)" if cut else text
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return ``1 key``, ``2 keys``; ``many`` is for plurals that take more than an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import FormatError
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,8 +143,7 @@ def _log(file: ByteSource, header: Header) -> tuple[Structure, LogReplay | None]
             replay = replay_log(file, header)
         except FormatError as exc:
             return Structure("log", at, length, DAMAGED, exc.message), None
-        count = replay.sequence.entries
-        text = f"{count} {'entry' if count == 1 else 'entries'} must be replayed"
+        text = f"{counted(replay.sequence.entries, 'entry', 'entries')} must be replayed"
         return Structure("log", at, length, PENDING, text), replay
     if length and (length % MIB or at % MIB or at < HEADER_SECTION_SIZE or at + length > file.size):
         text = f"VHDX log: {length} bytes at {at:#x} are no place for a log in a file of {file.size:#x} bytes"

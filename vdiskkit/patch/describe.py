@@ -14,7 +14,7 @@ from vdiskkit.text import displayable
 if TYPE_CHECKING:
     from vdiskkit.patch.registry import ValueData
 
-__all__ = ["counted", "describe"]
+__all__ = ["describe"]
 
 _SHOWN_BYTES = 32
 _KEY = re.compile(r"(?<![A-Z0-9-])[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}(?![A-Z0-9-])", re.IGNORECASE)
@@ -38,11 +38,6 @@ def describe(value: ValueData, name: str) -> str:
     else:
         shown = str(data)
     return f"{value.type_name} {shown}".rstrip()
-
-
-def counted(number: int, what: str) -> str:
-    """Return ``1 key``, ``2 keys``."""
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _bytes(data: bytes, name: str) -> str:

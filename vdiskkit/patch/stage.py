@@ -12,7 +12,7 @@ from uuid import uuid4
 from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
-from vdiskkit.patch.describe import counted, describe
+from vdiskkit.patch.describe import describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.logs import refuse_needed_log
@@ -21,6 +21,7 @@ from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteVa
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
+from vdiskkit.text import counted
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ class Stage:
     def _replay(self, operation: ReplayLogs) -> None:
         if not operation.hive:
             count = self._writable().replay()
-            what = f"{count} {'entry' if count == 1 else 'entries'} from its log"
+            what = f"{counted(count, 'entry', 'entries')} from its log"
             self.changes += [SemanticChange("log", "VHDX", what, "replayed")] if count else []
             return
         editor = self._hive(operation.hive)

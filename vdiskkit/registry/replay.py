@@ -31,6 +31,7 @@ from vdiskkit.registry.log_entries import Run, gather_runs, is_behind
 from vdiskkit.registry.logs import PAGE_UNIT, HiveLog, LogFormat, open_log, read_dirty_vector, read_log
 from vdiskkit.registry.overlay import OverlaidHive
 from vdiskkit.registry.soundness import new_faults
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,7 +144,7 @@ class Replayed:
 
 def replay_summary(form: str, entries: int, logs: Sequence[str]) -> str:
     """Say how a hive is shown: ``it is shown as after the replay of 3 entries in X.LOG1``."""
-    count = "the changes" if form == LogFormat.OLD.value else f"{entries} {'entry' if entries == 1 else 'entries'}"
+    count = "the changes" if form == LogFormat.OLD.value else counted(entries, "entry", "entries")
     return f"it is shown as after the replay of {count} in {' and '.join(logs)}"
 
 

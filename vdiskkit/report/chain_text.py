@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vdiskkit.report.layout import Row, moment, quoted, render, size_text
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,8 +127,8 @@ def _details(item: ChainFile) -> Iterator[tuple[str, str, str]]:
     if item.lock_file:
         yield "lock", f"{item.lock_file} (may be stale, and means nothing on a copy)", "warning"
     if item.pending_log:
-        entries = "entry" if item.pending_log == 1 else "entries"
-        yield "log", f"not closed: {item.pending_log} {entries} to replay; shown as after the replay", "warning"
+        entries = counted(item.pending_log, "entry", "entries")
+        yield "log", f"not closed: {entries} to replay; shown as after the replay", "warning"
     if item.interrupted:
         yield "journal", item.interrupted, "warning"
     for notice in item.notices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.report.layout import Row, moment, quoted, size_text
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +56,8 @@ def _vhdx(facts: VhdxFacts) -> Iterator[Row]:
     if facts.log is None:
         yield Row("log", "empty", "good", level=2)
     else:
-        entries = "entry" if facts.log.entries == 1 else "entries"
-        text = f"not closed: {facts.log.entries} {entries} to replay; everything is shown as after the replay"
+        entries = counted(facts.log.entries, "entry", "entries")
+        text = f"not closed: {entries} to replay; everything is shown as after the replay"
         yield Row("log", text, "warning", level=2)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.build.products import MAK, WINDOWS
-from vdiskkit.patch.describe import counted, describe
+from vdiskkit.patch.describe import describe
 from vdiskkit.patch.registry import ValueData
+from vdiskkit.text import counted
 
 GVLK = WINDOWS["win10"].key
 HIDDEN = f"XXXXX-XXXXX-XXXXX-XXXXX-{MAK[-5:]}"

@@ -28,6 +28,7 @@ from vdiskkit.container.vhdx.link import parent_link_of
 from vdiskkit.container.vhdx.log import LogReplay, ReplayedSource, replay_log
 from vdiskkit.container.vhdx.metadata import read_metadata
 from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,10 +230,10 @@ class VhdxDisk(VirtualDisk):
             )
         self._tell_region_table()
         if self.log is not None:
-            count = self.log.sequence.entries
+            count = counted(self.log.sequence.entries, "entry", "entries")
             self.notice(
                 "vhdx.log_replayed",
-                f"the log must be replayed: {count} {'entry' if count == 1 else 'entries'}; shown as after replay",
+                f"the log must be replayed: {count}; shown as after replay",
                 where.at("byte", self.header.log_offset),
             )
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import LogReplayNeededError
 from vdiskkit.patch.staging import SECTOR, Phase
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE, CHECKED_SIZE, checksum, parse_base_block
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,8 +94,7 @@ class ReplayedHive:
     @property
     def logs(self) -> str:
         """What was replayed, such as ``2 entries from SOFTWARE.LOG1``."""
-        count = self._replayed.entries
-        what = "the changes" if self.old_format else f"{count} {'entry' if count == 1 else 'entries'}"
+        what = "the changes" if self.old_format else counted(self._replayed.entries, "entry", "entries")
         return f"{what} from {' and '.join(self._replayed.logs)}"
 
     def notes(self) -> list[str]:

@@ -31,6 +31,7 @@ from vdiskkit.patch.container.vhdx.log import LogWriter
 from vdiskkit.patch.container.vhdx.refusals import MAX_FILE_SIZE
 from vdiskkit.patch.container.vhdx.replay import stage_replay
 from vdiskkit.patch.staging import SECTOR, Phase
+from vdiskkit.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,10 +206,9 @@ class VhdxWriter:
             self._headers = HeaderWriter(disk, staged, self._new_id)
             self._headers.write(UUID(disk.header.log_guid), Phase.OPEN_FIRST, Phase.OPEN_SECOND)
             if disk.log is not None:
-                count = disk.log.sequence.entries
+                count = counted(disk.log.sequence.entries, "entry", "entries")
                 self.notes.append(
-                    "the VHDX was not closed: what its log holds is written to its place first "
-                    f"({count} {'entry' if count == 1 else 'entries'})"
+                    f"the VHDX was not closed: what its log holds is written to its place first ({count})"
                 )
                 stage_replay(staged, disk.log, disk.source.size)
                 self._headers.write(_NO_LOG, Phase.REPLAYED_FIRST, Phase.REPLAYED_SECOND)
