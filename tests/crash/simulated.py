@@ -2,16 +2,23 @@
 
 What a program sees is the volatile state. What a power cut leaves is the durable state and an arbitrary part of what
 was not flushed: each 512-byte sector of a write arrives or not by itself, so writes are dropped, reordered and torn.
-Names are durable only after ``flush_folder``. After a failed flush some of the data may never arrive although it
-reads back well, as Linux does it.
+After a failed flush some of the data may never arrive although it reads back well, as Linux does it.
+
+It has two personalities. ``WINDOWS``: nothing is renamed, replaced or removed while anybody has it open without
+sharing that, names differ in more than case, paths have drives and backslashes, folders cannot be flushed; name changes
+reach the disk in their order, all of them with the next flush of any file, a renaming at once. ``POSIX``: names and
+open files know nothing of each other, and names are durable only after ``flush_folder``.
 """
 
 from __future__ import annotations
 
 import errno
 import itertools
+import ntpath
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import InUseError, SourceError
@@ -20,9 +27,53 @@ from vdiskkit.location import Location
 if TYPE_CHECKING:
     import random
 
+    from vdiskkit.io.paths import PathRules
     from vdiskkit.patch.files import OpenFile
 
 SECTOR = 512
+
+
+class Personality(NamedTuple):
+    """The rules of an operating system.
+
+    Attributes:
+        name: What tests are called by.
+        paths: How paths are written.
+        open_names_stay: Whether the name of an open file can neither be changed nor removed.
+        names_in_order: Whether changes of names reach the disk in their order, and with every flush of a file.
+    """
+
+    name: str
+    paths: PathRules
+    open_names_stay: bool
+    names_in_order: bool
+
+
+WINDOWS = Personality("windows", ntpath, open_names_stay=True, names_in_order=True)
+POSIX = Personality("posix", posixpath, open_names_stay=False, names_in_order=False)
+_personality: ContextVar[Personality] = ContextVar("personality", default=WINDOWS)
+
+
+@contextmanager
+def personality(rules: Personality) -> Iterator[None]:
+    """Give every simulated file system that is made within the block these rules."""
+    token = _personality.set(rules)
+    try:
+        yield
+    finally:
+        _personality.reset(token)
+
+
+class WindowsError(PermissionError):
+    """An error with a code of Windows, which says more than the number that Python makes of it."""
+
+    def __init__(self, code: int, text: str, path: str) -> None:
+        super().__init__(errno.EACCES, text, path)
+        self.winerror = code
+
+
+def sharing_violation(path: str) -> WindowsError:
+    return WindowsError(32, "The process cannot access the file because it is being used by another process", path)
 
 
 class PowerCut(BaseException):
@@ -73,6 +124,14 @@ class _Piece(NamedTuple):
     size: int | None
 
 
+class _Sharing(NamedTuple):
+    """What an open file lets others do meanwhile."""
+
+    read: bool
+    write: bool
+    delete: bool
+
+
 class _Node:
     def __init__(self, file: File) -> None:
         self.durable = bytearray(file.content)
@@ -80,7 +139,7 @@ class _Node:
         self.content = bytearray(file.content)
         self.time = file.time
         self.pending: list[_Piece] = []
-        self.locked = False
+        self.open: list[_Sharing] = []
 
     def write(self, offset: int, data: bytes, time: int) -> None:
         _put(self.content, offset, data)
@@ -131,11 +190,14 @@ def _cut(content: bytearray, size: int) -> None:
 
 
 class _OpenFile:
-    def __init__(self, system: SimulatedFileSystem, node: _Node, path: str) -> None:
+    def __init__(self, system: SimulatedFileSystem, node: _Node, path: str, sharing: _Sharing) -> None:
         self._system = system
         self._node = node
         self._path = path
+        self._sharing = sharing
         self._closed = False
+        node.open.append(sharing)
+        system.open_files += 1
 
     def read_at(self, offset: int, length: int) -> bytes:
         self._check("read")
@@ -168,11 +230,14 @@ class _OpenFile:
             self._node.fail_flush(self._system.keep_of_failed_flush)
             raise error
         self._node.flush()
+        if self._system.rules.names_in_order:
+            self._system.flush_names()
 
     def close(self) -> None:
         assert not self._closed, f"{self._path} is closed twice"
         self._closed = True
-        self._node.locked = False
+        if self._sharing in self._node.open:
+            self._node.open.remove(self._sharing)
         self._system.open_files -= 1
         error = self._system.call("close", self._path, counted=False)
         if error is not None:
@@ -205,6 +270,7 @@ class SimulatedFileSystem:
         time: The clock at first, later than every file's when None; each change moves it on.
         free: Free bytes that it tells.
         folders_last: Whether flushing a folder does anything; on some network file systems it does not.
+        rules: The personality, None for the one that is set by :func:`personality`.
         keep_of_failed_flush: Chooses which of a number of pieces arrive although their flush fails.
     """
 
@@ -217,13 +283,17 @@ class SimulatedFileSystem:
         keep_of_failed_flush: Callable[[int], Iterable[int]] = lambda _count: (),
         free: int | None = None,
         folders_last: bool = True,
+        rules: Personality | None = None,
     ) -> None:
-        self._nodes = {path: _Node(file) for path, file in files.items()}
+        self.rules = rules or _personality.get()
+        self.paths = self.rules.paths
+        self._spelled: dict[str, str] = {}
+        self._nodes = {self._key(path, new=True): _Node(file) for path, file in files.items()}
         self._durable_names = dict(self._nodes)
         self._name_changes: list[_NameChange] = []
         self._fault = fault
         self._free = free
-        self._folders_last = folders_last
+        self._folders_last = folders_last and not self.rules.names_in_order
         self._ending: type[BaseException] | None = None
         self.keep_of_failed_flush = keep_of_failed_flush
         self.time = max((file.time for file in files.values()), default=0) + 100 if time is None else time
@@ -232,42 +302,63 @@ class SimulatedFileSystem:
 
     # What a program calls
 
-    def open(self, path: str) -> OpenFile:
+    def open(self, path: str, *, readers: bool = False) -> OpenFile:
+        node = self._opened(path)
+        if any(not (sharing.read and sharing.write) for sharing in node.open):
+            raise InUseError("in use", location=Location(path))
+        if self.rules.open_names_stay and node.open and not readers:
+            raise InUseError("in use", location=Location(path))
+        return _OpenFile(self, node, path, self._sharing(readers=readers))
+
+    def read(self, path: str, limit: int) -> bytes:
+        node = self._opened(path)
+        if self.rules.open_names_stay and any(not sharing.read for sharing in node.open):
+            raise SourceError("in use", location=Location(path))
+        self._raise("read", path, counted=False)
+        return bytes(node.content[:limit])
+
+    def hold(self, path: str, *, read: bool, write: bool, delete: bool) -> OpenFile:
+        """Open a file as another program does, letting others do these things."""
+        return _OpenFile(self, self._find(path), path, _Sharing(read, write, delete))
+
+    def _opened(self, path: str) -> _Node:
         error = self.call("open", path, counted=False)
         if error is not None:
             raise error if not isinstance(error, OSError) else SourceError(str(error), location=Location(path))
-        node = self._nodes.get(path)
+        node = self._nodes.get(self._key(path))
         if node is None:
             raise SourceError("no such file", location=Location(path))
-        if node.locked:
-            raise InUseError("in use", location=Location(path))
-        node.locked = True
-        self.open_files += 1
-        return _OpenFile(self, node, path)
+        return node
+
+    def _sharing(self, *, readers: bool) -> _Sharing:
+        if not self.rules.open_names_stay:
+            return _Sharing(read=True, write=False, delete=True)
+        return _Sharing(read=readers, write=False, delete=False)
 
     def create(self, path: str) -> OpenFile:
         error = self.call("create", path, grows=True)
         if error is not None:
             raise error
-        if path in self._nodes:
+        if self._key(path) in self._nodes:
             raise FileExistsError(errno.EEXIST, "File exists", path)
         node = _Node(File(b"", self.tick()))
-        node.locked = True
-        self._nodes[path] = node
-        self._name_changes.append(_NameChange(None, path, node))
-        self.open_files += 1
-        return _OpenFile(self, node, path)
+        key = self._key(path, new=True)
+        self._nodes[key] = node
+        self._name_changes.append(_NameChange(None, key, node))
+        return _OpenFile(self, node, path, self._sharing(readers=True))
 
     def exists(self, path: str) -> bool:
-        # As os.path.lexists: an error counts as "no".
-        error = self.call("exists", path, counted=False)
-        if error is not None and not isinstance(error, OSError):
-            raise error
-        return error is None and path in self._nodes
+        self._raise("exists", path, counted=False)
+        return self._key(path) in self._nodes
 
     def names(self, folder: str) -> list[str]:
         self._raise("names", folder, counted=False)
-        return [posixpath.basename(path) for path in self._nodes if (posixpath.dirname(path) or ".") == folder]
+        wanted = self._key(self.paths.join(folder, "x"))[:-1]
+        return [
+            self.paths.basename(self._spelled[key])
+            for key in self._nodes
+            if key.startswith(wanted) and self.paths.basename(key) == key[len(wanted) :]
+        ]
 
     def stamp(self, path: str) -> tuple[int, int]:
         self._raise("stamp", path, counted=False)
@@ -276,21 +367,36 @@ class SimulatedFileSystem:
 
     def rename(self, path: str, new_path: str) -> None:
         self._raise("rename", path)
-        node = self._find(path)
-        del self._nodes[path]
-        self._nodes[new_path] = node
-        self._name_changes.append(_NameChange(path, new_path, node))
+        node = self._released(path)
+        key, new_key = self._key(path), self._key(new_path)
+        if new_key in self._nodes and self.rules.open_names_stay:
+            raise FileExistsError(errno.EEXIST, "Cannot create a file when that file already exists", path)
+        del self._nodes[key]
+        self._nodes[self._key(new_path, new=True)] = node
+        self._name_changes.append(_NameChange(key, new_key, node))
+        if self.rules.names_in_order:
+            self.flush_names()
 
     def remove(self, path: str) -> None:
         self._raise("remove", path)
+        node = self._released(path)
+        del self._nodes[self._key(path)]
+        self._name_changes.append(_NameChange(self._key(path), None, node))
+
+    def _released(self, path: str) -> _Node:
+        """Return what has a name, if that may go."""
         node = self._find(path)
-        del self._nodes[path]
-        self._name_changes.append(_NameChange(path, None, node))
+        if self.rules.open_names_stay and any(not sharing.delete for sharing in node.open):
+            raise sharing_violation(path)
+        return node
 
     def flush_folder(self, path: str) -> None:
         self._raise("flush_folder", path)
-        if not self._folders_last:
-            return
+        if self._folders_last:
+            self.flush_names()
+
+    def flush_names(self) -> None:
+        """Bring all names to the disk."""
         self._durable_names = dict(self._nodes)
         self._name_changes.clear()
 
@@ -306,7 +412,7 @@ class SimulatedFileSystem:
             return self._ending()
         if not counted:
             return None
-        call = Call(len(self.calls), name, path, grows)
+        call = Call(len(self.calls), name, self._shown(path), grows)
         self.calls.append(call)
         error = self._fault(call)
         if isinstance(error, PowerCut):
@@ -322,9 +428,23 @@ class SimulatedFileSystem:
             raise error
 
     def _find(self, path: str) -> _Node:
-        if path not in self._nodes:
+        node = self._nodes.get(self._key(path))
+        if node is None:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
-        return self._nodes[path]
+        return node
+
+    def _key(self, path: str, *, new: bool = False) -> str:
+        """Return what is the same for all spellings of a path; ``new`` remembers this one."""
+        key = path
+        if self.rules is WINDOWS:
+            key = ntpath.normcase(ntpath.normpath(ntpath.join("D:\\", path)))
+        if new:
+            self._spelled[key] = self._shown(path)
+        return key
+
+    def _shown(self, path: str) -> str:
+        """Return the spelling by which tests know a file."""
+        return path.removeprefix("D:\\").replace("\\", "/") if self.rules is WINDOWS else path
 
     def tick(self) -> int:
         """Move the clock on."""
@@ -338,13 +458,13 @@ class SimulatedFileSystem:
         self.calls.clear()
         self.open_files = 0
         for node in self._all_nodes():
-            node.locked = False
+            node.open.clear()
 
     # What is there afterwards
 
     def files(self) -> dict[str, File]:
         """What programs see."""
-        return {path: File(bytes(node.content), node.time) for path, node in self._nodes.items()}
+        return {self._spelled[key]: File(bytes(node.content), node.time) for key, node in self._nodes.items()}
 
     def unflushed(self) -> int:
         """How many pieces may or may not have arrived."""
@@ -354,9 +474,12 @@ class SimulatedFileSystem:
         """What is on the disk when of all pieces these arrived (numbers below :meth:`unflushed`)."""
         chosen = set(arrived)
         names = dict(self._durable_names)
-        for number, change in enumerate(self._name_changes):
-            if number not in chosen:
-                continue
+        count = len(self._name_changes)
+        if self.rules.names_in_order:  # the last of those that arrived brought all before it
+            of_names = list(range(max((number + 1 for number in chosen if number < count), default=0)))
+        else:
+            of_names = [number for number in range(count) if number in chosen]
+        for change in (self._name_changes[number] for number in of_names):
             if change.old is not None and names.get(change.old) is change.node:
                 del names[change.old]
             if change.new is not None:
@@ -367,7 +490,7 @@ class SimulatedFileSystem:
             pieces = range(position, position + len(node.pending))
             on_disk[id(node)] = node.after_power_cut(number - position for number in pieces if number in chosen)
             position = pieces.stop
-        return {path: on_disk[id(node)] for path, node in names.items()}
+        return {self._spelled[key]: on_disk[id(node)] for key, node in names.items()}
 
     def _all_nodes(self) -> list[_Node]:
         changed = (change.node for change in self._name_changes)

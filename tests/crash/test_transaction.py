@@ -291,8 +291,8 @@ class Spoiling(SimulatedFileSystem):
         self.path = path
         self.left = number
 
-    def open(self, path: str) -> OpenFile:
-        file = super().open(path)
+    def open(self, path: str, *, readers: bool = False) -> OpenFile:
+        file = super().open(path, readers=readers)
         if path == self.path:
             write = file.write_at
 

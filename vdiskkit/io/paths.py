@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.io.source import FileSource
@@ -19,7 +19,18 @@ from vdiskkit.location import Location
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LONG_PATH_FROM", "HostPath", "expand", "host_path", "open_source"]
+__all__ = [
+    "HOST_PATHS",
+    "LONG_PATH_FROM",
+    "HostPath",
+    "PathRules",
+    "expand",
+    "folder_of",
+    "host_path",
+    "is_there",
+    "names_in",
+    "open_source",
+]
 
 LONG_PATH_FROM = 240
 """Characters from which the long form is used: MAX_PATH is 260, and folders stop at 248 to leave room for a name."""
@@ -32,6 +43,30 @@ _VERBATIM_FILE = re.compile(
 )
 _UNC = re.compile(r"\\\\[^\\?.]")
 _WINDOWS = os.name == "nt"
+
+
+class PathRules(Protocol):
+    """How paths are written on a file system: the modules :mod:`ntpath` and :mod:`posixpath` are such rules."""
+
+    def join(self, path: str, /, *paths: str) -> str:
+        """Put names behind a folder."""
+        ...
+
+    def split(self, p: str, /) -> tuple[str, str]:
+        """Split into folder and name."""
+        ...
+
+    def basename(self, p: str, /) -> str:
+        """Return the name."""
+        ...
+
+    def normcase(self, s: str, /) -> str:
+        """Return what is equal for names that mean the same file."""
+        ...
+
+
+HOST_PATHS: PathRules = os.path
+"""The rules of this machine."""
 
 
 class HostPath(NamedTuple):
@@ -96,6 +131,40 @@ def open_source(path: str | os.PathLike[str]) -> FileSource:
     return FileSource(checked.shown, checked.opened)
 
 
+def is_there(path: str) -> bool:
+    """Whether there is something of this name, be it a link that leads nowhere.
+
+    Raises:
+        UsageError: The path can not name a file.
+        OSError: That cannot be found out.
+    """
+    try:
+        os.lstat(host_path(path).opened)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def folder_of(path: str) -> str:
+    """Return the folder of a file, as the operating system gets it.
+
+    Raises:
+        UsageError: The path can not name a file.
+    """
+    return os.path.dirname(host_path(path).opened) or os.curdir
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder.
+
+    Raises:
+        UsageError: The path can not name a folder.
+        OSError: It cannot be listed.
+    """
+    # The form for a file is asked for: a drive or share in its verbatim form is no path of a file.
+    return os.listdir(folder_of(os.path.join(folder, "name")))
+
+
 def expand(paths: Iterable[str]) -> list[str]:
     """Replace paths with ``*``, ``?`` and ``**`` by the files they stand for, in order of name; others stay as is.
 
@@ -120,7 +189,7 @@ def _matches(pattern: str) -> list[str]:
     import glob
 
     literal = pattern.replace("[", "[[]")
-    matches = sorted(match for match in glob.iglob(literal, recursive=True) if os.path.isfile(match))  # noqa: PTH113, PTH207 - the user's own spelling of the folder is kept
+    matches = sorted(match for match in glob.iglob(literal, recursive=True) if os.path.isfile(match))
     if not matches:
         raise SourceError("no file matches", location=Location(pattern), hint="check the folder and the pattern")
     return matches

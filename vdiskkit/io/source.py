@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from vdiskkit.errors import CorruptStructureError, SourceError
+from vdiskkit.io.opening import open_shared
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class StreamSource:
                     parts.append(part)
                     wanted -= len(part)
         except OSError as exc:
-            raise _read_failed(self._location, offset, str(exc)) from exc
+            raise _read_failed(self._location, offset, _reason(exc)) from exc
         if wanted:
             raise _read_failed(self._location, offset, "the file ended early; it has been cut while it was read")
         return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -114,7 +115,7 @@ class FileSource(StreamSource):
     def __init__(self, path: str, opened: str | None = None) -> None:
         try:
             # Unbuffered: the layers above ask for what they need, a second buffer would only read more.
-            stream = open(opened or path, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed in close()
+            stream = io.FileIO(open_shared(opened or path), "rb")
         except OSError as exc:
             raise _open_failed(path, exc) from exc
         try:
@@ -235,19 +236,30 @@ class SourceFile(io.RawIOBase):
         return len(data)
 
 
+_SHARING_VIOLATION, _LOCK_VIOLATION = 32, 33
+
+
 def _open_failed(path: str, exc: OSError) -> SourceError:
     location = Location(path)
-    if isinstance(exc, IsADirectoryError) or os.path.isdir(path):  # noqa: PTH112 - Windows says "permission denied"
+    if isinstance(exc, IsADirectoryError) or os.path.isdir(path):  # Windows says "permission denied"
         return SourceError("this is a directory, not a file", location=location, hint="name the disk file itself")
     if isinstance(exc, FileNotFoundError):
         return SourceError("no such file", location=location, hint="check the path and that the share is connected")
-    if isinstance(exc, PermissionError):
+    if getattr(exc, "winerror", None) == _SHARING_VIOLATION:
         return SourceError(
-            "the file may not be read",
+            "another program holds the file open and lets nobody else read it",
             location=location,
-            hint="check its access rights, and whether another program holds it open exclusively",
+            hint="end the program that uses it (PVS streaming, a mount, a change by vdiskkit), then try again",
         )
+    if isinstance(exc, PermissionError):
+        return SourceError("the file may not be read", location=location, hint="check its access rights")
     return SourceError(f"the file cannot be opened: {exc.strerror or exc}", location=location)
+
+
+def _reason(exc: OSError) -> str:
+    if getattr(exc, "winerror", None) == _LOCK_VIOLATION or (os.name == "nt" and isinstance(exc, PermissionError)):
+        return "another program has locked this part of the file"
+    return exc.strerror or str(exc)
 
 
 def _read_failed(location: Location, offset: int, reason: str) -> SourceError:

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.errors import CorruptStructureError, SourceError
-from vdiskkit.io.paths import open_source
+from vdiskkit.io.paths import HOST_PATHS, is_there, names_in, open_source
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, Journal, JournalState, parse_journal
+from vdiskkit.location import Location
 from vdiskkit.naming import JOURNAL_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vdiskkit.io import ByteSource
+    from vdiskkit.io.paths import PathRules
 
-__all__ = ["JOURNAL_SUFFIX", "journal_path", "next_undo_path", "read_journal", "read_pending", "undo_paths"]
+__all__ = [
+    "JOURNAL_LIMIT",
+    "JOURNAL_SUFFIX",
+    "journal_path",
+    "next_undo_path",
+    "read_from",
+    "read_journal",
+    "read_pending",
+    "undo_paths",
+]
+
+JOURNAL_LIMIT = BODY_OFFSET + BODY_LIMIT
+"""Bytes that a journal has at most."""
 
 _UNDO = ".vdiskkit-undo-"
+
+
+class Folders(Protocol):
+    """A file system, as far as names are looked for in it."""
+
+    @property
+    def paths(self) -> PathRules:
+        """How paths are written there."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder."""
+        ...
+
+
+class _HostFolders:
+    paths = HOST_PATHS
+
+    def names(self, folder: str) -> list[str]:
+        return names_in(folder)
+
+
+_HOST = _HostFolders()
 
 
 def journal_path(disk_path: str) -> str:
@@ -26,34 +60,38 @@ def journal_path(disk_path: str) -> str:
     return disk_path + JOURNAL_SUFFIX
 
 
-def undo_paths(disk_path: str, list_names: Callable[[str], list[str]] = os.listdir) -> list[str]:
+def undo_paths(disk_path: str, system: Folders = _HOST) -> list[str]:
     """Return the journals that are kept to take changes back, the oldest first.
 
     Args:
         disk_path: The disk.
-        list_names: Lists the names in a folder.
+        system: Where it lies.
     """
     try:
-        return [path for _, path in _kept(disk_path, list_names)]
+        return [path for _, path in _kept(disk_path, system)]
     except OSError:
         return []
 
 
-def next_undo_path(disk_path: str, list_names: Callable[[str], list[str]] = os.listdir) -> str:
+def next_undo_path(disk_path: str, system: Folders = _HOST) -> str:
     """Return the path under which the next committed journal is kept; see :func:`undo_paths`.
 
     Raises:
         OSError: The folder cannot be listed, so nobody knows which names are taken.
     """
-    kept = _kept(disk_path, list_names)
+    kept = _kept(disk_path, system)
     return f"{disk_path}{_UNDO}{kept[-1][0] + 1 if kept else 1:04d}"
 
 
-def _kept(disk_path: str, list_names: Callable[[str], list[str]]) -> list[tuple[int, str]]:
-    folder, name = os.path.split(disk_path)
-    pattern = re.compile(re.escape(name + _UNDO) + r"([0-9]{4,9})")
-    matches = filter(None, map(pattern.fullmatch, list_names(folder or ".")))
-    return sorted((int(match[1]), os.path.join(folder, match[0])) for match in matches)
+def _kept(disk_path: str, system: Folders) -> list[tuple[int, str]]:
+    folder, name = system.paths.split(disk_path)
+    pattern = re.compile(re.escape(system.paths.normcase(name + _UNDO)) + r"([0-9]{4,9})")
+    found = []
+    for entry in system.names(folder or "."):
+        match = pattern.fullmatch(system.paths.normcase(entry))
+        if match is not None:
+            found.append((int(match[1]), system.paths.join(folder, entry)))
+    return sorted(found)
 
 
 def read_journal(path: str) -> Journal | None:
@@ -69,7 +107,7 @@ def read_journal(path: str) -> Journal | None:
 
 def read_from(source: ByteSource) -> Journal | None:
     """Read a journal from a source; see :func:`read_journal`."""
-    if source.size > BODY_OFFSET + BODY_LIMIT:
+    if source.size > JOURNAL_LIMIT:
         raise CorruptStructureError(
             f"a change journal of {source.size} bytes is impossible",
             location=source.location,
@@ -86,12 +124,18 @@ def read_pending(disk_path: str) -> Journal | None:
         CorruptStructureError: It is damaged.
     """
     path = journal_path(disk_path)
-    if not os.path.exists(path):
-        return None
     try:
+        if not is_there(path):
+            return None
         journal = read_journal(path)
     except SourceError:
-        if os.path.exists(path):
+        if is_there(path):
             raise
         return None  # the change has ended in this very moment
+    except OSError as exc:
+        raise SourceError(
+            f"whether a change of this disk was interrupted is not known: {exc.strerror or exc}",
+            location=Location(path),
+            hint="check the access rights of the folder and that the share is connected",
+        ) from exc
     return journal if journal is not None and journal.state is not JournalState.COMMITTED else None

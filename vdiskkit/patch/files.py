@@ -11,11 +11,14 @@ import shutil
 from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.errors import InUseError, SourceError
-from vdiskkit.io.paths import host_path
+from vdiskkit.io import opening
+from vdiskkit.io.paths import HOST_PATHS, folder_of, host_path, is_there, names_in
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from vdiskkit.io.paths import PathRules
 
 __all__ = ["FileSystem", "OpenFile", "RealFileSystem"]
 
@@ -49,14 +52,35 @@ class OpenFile(Protocol):
 
 
 class FileSystem(Protocol):
-    """Where the files of a change lie."""
+    """Where the files of a change lie.
 
-    def open(self, path: str) -> OpenFile:
+    The rules are Windows': what is open is neither renamed nor removed, whoever has it open.
+    """
+
+    @property
+    def paths(self) -> PathRules:
+        """How paths are written there."""
+        ...
+
+    def open(self, path: str, *, readers: bool = False) -> OpenFile:
         """Open an existing file for changing it, shared with no other writer.
+
+        Args:
+            path: The file.
+            readers: Whether others may read it meanwhile: what they see may be old or new.
 
         Raises:
             SourceError: It cannot be opened for writing.
-            InUseError: Another program has it open for writing.
+            InUseError: Another program has it open.
+        """
+        ...
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the content of a file, up to ``limit`` bytes of it, in nobody's way.
+
+        Raises:
+            SourceError: It cannot be opened.
+            OSError: It cannot be read.
         """
         ...
 
@@ -69,7 +93,11 @@ class FileSystem(Protocol):
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file."""
+        """Whether there is a file.
+
+        Raises:
+            OSError: That cannot be found out.
+        """
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -81,11 +109,11 @@ class FileSystem(Protocol):
         ...
 
     def rename(self, path: str, new_path: str) -> None:
-        """Give a file another name in the same folder."""
+        """Give a file that nobody has open another name in the same folder."""
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file."""
+        """Remove a file that nobody has open."""
         ...
 
     def flush_folder(self, path: str) -> None:
@@ -136,13 +164,15 @@ class _RealFile:
 class RealFileSystem:
     """The operating system's files."""
 
-    def open(self, path: str) -> OpenFile:
+    paths = HOST_PATHS
+
+    def open(self, path: str, *, readers: bool = False) -> OpenFile:
         """Open an existing file for changing it; see :class:`FileSystem`."""
         try:
-            descriptor = _open_exclusive(host_path(path).opened)
+            descriptor = opening.open_alone(host_path(path).opened, readers=readers)
         except BlockingIOError as exc:
             raise InUseError(
-                "another program holds the file open for writing",
+                "another program holds the file open",
                 location=Location(path),
                 hint="end the program that uses it (PVS streaming, a mount, a copy), then try again",
             ) from exc
@@ -154,18 +184,30 @@ class RealFileSystem:
             ) from exc
         return _RealFile(descriptor)
 
+    def read(self, path: str, limit: int) -> bytes:
+        """Return the content of a file; see :class:`FileSystem`."""
+        try:
+            file = _RealFile(opening.open_shared(host_path(path).opened))
+        except OSError as exc:
+            raise SourceError(
+                f"the file cannot be opened: {exc.strerror or exc}",
+                location=Location(path),
+                hint="check its access rights and that the share is connected",
+            ) from exc
+        with closed_quietly(file):
+            return file.read_at(0, limit)
+
     def create(self, path: str) -> OpenFile:
         """Create a file that only its owner may read; see :class:`FileSystem`."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        return _RealFile(os.open(host_path(path).opened, flags, 0o600))
+        return _RealFile(opening.create_private(host_path(path).opened))
 
     def exists(self, path: str) -> bool:
         """Whether there is a file."""
-        return os.path.lexists(host_path(path).opened)
+        return is_there(path)
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder."""
-        return os.listdir(host_path(folder).opened)
+        return names_in(folder)
 
     def stamp(self, path: str) -> tuple[int, int]:
         """Return length in bytes and modification time in nanoseconds."""
@@ -174,65 +216,22 @@ class RealFileSystem:
 
     def rename(self, path: str, new_path: str) -> None:
         """Give a file another name in the same folder."""
-        os.rename(host_path(path).opened, host_path(new_path).opened)
+        opening.rename(host_path(path).opened, host_path(new_path).opened)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        os.unlink(host_path(path).opened)
+        opening.remove(host_path(path).opened)
 
     def flush_folder(self, path: str) -> None:
         """Bring the names in the folder of ``path`` to stable storage."""
-        if os.name == "nt":
-            return  # NTFS writes names through its own log; a folder cannot be flushed by its handle
-        folder = os.path.dirname(path) or "."
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            # Some network file systems refuse to flush a folder; their server does it when it answers.
-            with contextlib.suppress(OSError):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        opening.flush_folder(folder_of(path))
 
     def free_space(self, path: str) -> int | None:
         """Return the free bytes where ``path`` lies, None when that is not known."""
         try:
-            return shutil.disk_usage(os.path.dirname(path) or ".").free
+            return shutil.disk_usage(folder_of(path)).free
         except OSError:
             return None
-
-
-def _open_exclusive(path: str) -> int:
-    if os.name == "nt":
-        return _open_share_none(path)
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    except OSError:
-        # A file system without locks: the lock file beside the disk still keeps a second vdiskkit away.
-        pass
-    return descriptor
-
-
-def _open_share_none(path: str) -> int:
-    """Open for writing with no sharing: Windows then refuses every other open, PVS streaming included."""
-    import ctypes
-    import msvcrt
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
-    kernel.CreateFileW.restype = ctypes.c_void_p
-    generic_read_write, open_existing, normal = 0xC0000000, 3, 0x80
-    handle = kernel.CreateFileW(ctypes.c_wchar_p(path), generic_read_write, 0, None, open_existing, normal, None)
-    if handle in {None, ctypes.c_void_p(-1).value}:
-        code = ctypes.get_last_error()  # type: ignore[attr-defined]
-        if code == 32:  # ERROR_SHARING_VIOLATION
-            raise BlockingIOError(code, "in use", path)
-        raise ctypes.WinError(code)  # type: ignore[attr-defined]
-    return int(msvcrt.open_osfhandle(handle, os.O_RDWR | os.O_BINARY))  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from vdiskkit.errors import ChangedSinceError, CorruptStructureError, InUseError, JournalPendingError, NotFoundError
+from vdiskkit.io.paths import host_path
 from vdiskkit.journal import (
     Journal,
     JournalState,
@@ -23,6 +24,7 @@ from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem, close_quietly
 from vdiskkit.patch.kept import (
     discard_journal,
+    is_named,
     load_journal,
     remove_journal,
     restamp_after_rollback,
@@ -78,7 +80,8 @@ def exclusive(disk_path: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(disk_path + _LOCK_SUFFIX, timeout=0)
+    lock_path = host_path(disk_path + _LOCK_SUFFIX).opened
+    lock = FileLock(lock_path, timeout=0)
     try:
         lock.acquire()
     except (Timeout, OSError) as exc:
@@ -92,9 +95,10 @@ def exclusive(disk_path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held. Whoever opened it in between still meets the lock on the disk and the journal.
+        # Removed while it is held, where the system lets us (on Windows its release removes it). Whoever opened it in
+        # between still meets the lock on the disk and the journal.
         with contextlib.suppress(OSError):
-            os.unlink(disk_path + _LOCK_SUFFIX)
+            os.unlink(lock_path)
         lock.release()
 
 
@@ -145,7 +149,7 @@ def recover(
         if not dry_run:
             tidy(disk_path, system)
         return Recovery(RecoveryAction.FINISHED, journal)
-    paths = _paths(disk_path, journal)
+    paths = _paths(disk_path, journal, system)
     with _opened(paths, system) as files:
         if forward:
             check_all_new(journal, files, paths)
@@ -209,13 +213,13 @@ def undo(
             location=Location(kept),
             hint="it takes nothing back; restore a copy if the state before the change is wanted",
         )
-    paths = _paths(disk_path, journal)
+    paths = _paths(disk_path, journal, system)
     with _opened(paths, system) as files:
         edits = _reversed_edits(journal, files, paths, system)
     if dry_run:
         return KeptChange(kept, journal)
     about = {
-        "undoes": os.path.basename(kept),
+        "undoes": system.paths.basename(kept),
         "change": str(journal.id),
         "summary": journal.about.get("summary", ""),
     }
@@ -246,7 +250,7 @@ def _newest(disk_path: str, system: FileSystem) -> tuple[str, Journal | None]:
         undone = waiting.about.get("undoes")
         if undone is None:
             return path, waiting
-    kept = [item for item in undo_paths(disk_path, system.names) if os.path.basename(item) != undone]
+    kept = [item for item in undo_paths(disk_path, system) if not is_named(item, undone, system)]
     return (kept[-1], load_journal(kept[-1], system)) if kept else (path, None)
 
 
@@ -318,15 +322,15 @@ def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:
     return [FileChange(at, data, b"", Phase.GROW) for at, data in pieces if any(data)]
 
 
-def _paths(disk_path: str, journal: Journal) -> list[str]:
-    folder = os.path.dirname(disk_path)
+def _paths(disk_path: str, journal: Journal, system: FileSystem) -> list[str]:
+    folder, _name = system.paths.split(disk_path)
     for entry in journal.files:
-        if os.path.basename(entry.name) != entry.name or entry.name in {"", ".", ".."}:
+        if system.paths.basename(entry.name) != entry.name or entry.name in {"", ".", ".."}:
             raise CorruptStructureError(
                 f"the journal names a file outside its folder: {entry.name!r}",
                 location=Location(journal_path(disk_path)),
             )
-    return [os.path.join(folder, entry.name) for entry in journal.files]
+    return [system.paths.join(folder, entry.name) for entry in journal.files]
 
 
 @contextlib.contextmanager

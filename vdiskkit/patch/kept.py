@@ -6,14 +6,13 @@ the same. So when a later change is taken back, which writes to the files too, t
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import Journal, JournalState, build_state, journal_path, next_undo_path, undo_paths
 from vdiskkit.journal.format import STATE_OFFSET, Stamp, cause_of
-from vdiskkit.journal.places import read_from
+from vdiskkit.journal.places import JOURNAL_LIMIT, read_from
 from vdiskkit.location import Location
 from vdiskkit.patch.files import closed_quietly
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "discard_journal",
+    "is_named",
     "load_journal",
     "remove_journal",
     "restamp",
@@ -42,8 +42,7 @@ def load_journal(path: str, system: FileSystem) -> Journal | None:
         CorruptStructureError: It is damaged.
         OSError: It cannot be read.
     """
-    with closed_quietly(system.open(path)) as file:
-        return read_from(BytesSource(file.read_at(0, file.size()), Location(path)))
+    return read_from(BytesSource(system.read(path, JOURNAL_LIMIT + 1), Location(path)))
 
 
 def write_state(path: str, state: bytes, system: FileSystem) -> None:
@@ -53,7 +52,7 @@ def write_state(path: str, state: bytes, system: FileSystem) -> None:
         SourceError: It cannot be opened.
         OSError: It cannot be written.
     """
-    with closed_quietly(system.open(path)) as file:
+    with closed_quietly(system.open(path, readers=True)) as file:
         file.write_at(STATE_OFFSET, state)
         file.flush()
 
@@ -80,7 +79,8 @@ def restamp(
 
     Args:
         journals: The journals, the oldest first.
-        old: Stamps that the files had, by name. Where a journal has another one, the file was used in between.
+        old: Stamps that the files had, by name in the case that means the same. Where a journal has another one, the
+            file was used in between.
         new: Stamps that they have now.
         system: Where the files lie.
         cause: Stands for the change that was rolled back. A rollback that was interrupted and is done again finds
@@ -101,13 +101,14 @@ def restamp(
         if journal is None or journal.state is not JournalState.COMMITTED:
             continue
         ours = bool(cause) and journal.cause == cause
+        names = [system.paths.normcase(entry.name) for entry in journal.files]
         stamps = tuple(
-            new[entry.name] if entry.name in left and (ours or old.get(entry.name) == stamp) else stamp
-            for entry, stamp in zip(journal.files, journal.stamps, strict=False)
+            new[name] if name in left and (ours or old.get(name) == stamp) else stamp
+            for name, stamp in zip(names, journal.stamps, strict=False)
         )
         if stamps != journal.stamps:
             write_state(path, build_state(JournalState.COMMITTED, stamps, cause), system)
-        left -= {entry.name for entry in journal.files}
+        left -= set(names)
 
 
 def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence[str], system: FileSystem) -> None:
@@ -117,25 +118,33 @@ def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence
         SourceError: A file cannot be opened.
         OSError: A file cannot be read or written.
     """
-    old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
-    new = {entry.name: Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
-    restamp(undo_paths(disk_path, system.names), old, new, system, cause=cause_of(rolled_back.id))
+    fold = system.paths.normcase
+    old = {fold(entry.name): Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
+    new = {fold(entry.name): Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
+    restamp(undo_paths(disk_path, system), old, new, system, cause=cause_of(rolled_back.id))
 
 
 def settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None:
     """Forget the change that was taken back, and tell the one before it the files' new times."""
     name = committed.about.get("undoes")
-    kept = undo_paths(disk_path, system.names)
-    undone = next((path for path in kept if os.path.basename(path) == name), None)
+    kept = undo_paths(disk_path, system)
+    undone = next((path for path in kept if is_named(path, name, system)), None)
     if undone is None:
         return
     journal = load_journal(undone, system)
     if journal is not None:
         # The files are as before the change that was taken back, save for their times.
-        old = {entry.name: Stamp(entry.old_size, entry.old_time) for entry in journal.files}
-        new = {entry.name: stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
+        fold = system.paths.normcase
+        old = {fold(entry.name): Stamp(entry.old_size, entry.old_time) for entry in journal.files}
+        new = {fold(entry.name): stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
         restamp(kept[: kept.index(undone)], old, new, system)
     remove_journal(undone, system)
+
+
+def is_named(path: str, name: object, system: FileSystem) -> bool:
+    """Whether a name that a journal holds is that of a file."""
+    rules = system.paths
+    return isinstance(name, str) and rules.normcase(rules.basename(path)) == rules.normcase(name)
 
 
 def tidy(disk_path: str, system: FileSystem) -> bool:
@@ -170,6 +179,6 @@ def _put_away(disk_path: str, journal: Journal, system: FileSystem) -> None:
         settle_undo(disk_path, journal, system)
         remove_journal(path, system)
         return
-    kept = next_undo_path(disk_path, system.names)
+    kept = next_undo_path(disk_path, system)
     system.rename(path, kept)
     system.flush_folder(kept)

@@ -9,7 +9,6 @@ instant leaves a journal from which :mod:`vdiskkit.patch.recovery` restores the 
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import (
@@ -37,7 +36,7 @@ from vdiskkit.journal import (
 from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
 from vdiskkit.journal.versions import first_versions, uncovered
 from vdiskkit.location import Location
-from vdiskkit.patch.files import close_quietly
+from vdiskkit.patch.files import close_quietly, closed_quietly
 from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback, tidy
 from vdiskkit.patch.recovery import digest_of, roll_back
 
@@ -147,10 +146,7 @@ class Transaction:
                 raise self._failed(error) from error
             raise error
         # The files are closed before their times are taken: some systems set the time when a file is closed.
-        try:
-            return self._commit(armed, journal, keep=keep)
-        finally:
-            close_quietly([armed])
+        return self._commit(armed, journal, keep=keep)
 
     def _check_pending(self) -> None:
         try:
@@ -181,7 +177,7 @@ class Transaction:
             size, time = self._system.stamp(edit.path)
             if size != edit.old_size or file.size() != edit.old_size:
                 raise self._stale(edit.path, f"its length is {size}, it was {edit.old_size}")
-            entries.append(JournalFile(os.path.basename(edit.path), edit.old_size, edit.new_size, time))
+            entries.append(JournalFile(self._system.paths.basename(edit.path), edit.old_size, edit.new_size, time))
             written = [_record(number, change) for change in edit.changes]
             for record in first_versions(written):
                 if file.read_at(record.offset, len(record.before)) != record.before:
@@ -293,15 +289,17 @@ class Transaction:
 
     def _commit(self, armed: OpenFile, journal: Journal, *, keep: bool) -> str | None:
         try:
-            stamps = [Stamp(*self._system.stamp(edit.path)) for edit in self._edits]
-            armed.write_at(STATE_OFFSET, build_state(JournalState.COMMITTED, stamps))
-            armed.flush()
+            # Closed before it gets another name or is removed: Windows does neither to a file that is open.
+            with closed_quietly(armed):
+                stamps = [Stamp(*self._system.stamp(edit.path)) for edit in self._edits]
+                armed.write_at(STATE_OFFSET, build_state(JournalState.COMMITTED, stamps))
+                armed.flush()
             if self._settle is not None:
                 self._settle(journal._replace(state=JournalState.COMMITTED, stamps=tuple(stamps)))
             if not keep:
                 remove_journal(self.journal_path, self._system)
                 return None
-            kept = next_undo_path(self._edits[0].path, self._system.names)
+            kept = next_undo_path(self._edits[0].path, self._system)
             self._system.rename(self.journal_path, kept)
             self._system.flush_folder(kept)
         except (OSError, VDiskError) as exc:

@@ -1,0 +1,54 @@
+"""Files as POSIX systems have them: names and files are separate, locks are asked for, folders are flushed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+
+assert sys.platform != "win32"  # noqa: S101 - for the type checker: what follows exists elsewhere only
+
+__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace"]
+
+# Opening a named pipe would wait for whoever writes to it; regular files know no waiting.
+_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+
+remove = os.unlink
+rename = os.rename
+replace = os.replace
+
+
+def open_shared(path: str) -> int:
+    """Open for reading; see :func:`vdiskkit.io.opening.open_shared`."""
+    return os.open(path, os.O_RDONLY | _FLAGS)
+
+
+def open_alone(path: str, *, readers: bool = False) -> int:  # noqa: ARG001 - here readers are never kept away
+    """Open for reading and writing; see :func:`vdiskkit.io.opening.open_alone`."""
+    descriptor = os.open(path, os.O_RDWR | _FLAGS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        # A file system without locks: the lock file beside the disk still keeps a second vdiskkit away.
+        pass
+    return descriptor
+
+
+def create_private(path: str) -> int:
+    """Create for reading and writing; see :func:`vdiskkit.io.opening.create_private`."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def flush_folder(folder: str) -> None:
+    """Bring the names in a folder to stable storage; see :func:`vdiskkit.io.opening.flush_folder`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # Some network file systems refuse to flush a folder; their server does it when it answers.
+        pass
+    finally:
+        os.close(descriptor)
