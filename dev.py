@@ -40,6 +40,7 @@ CHECKS = {
     "ruff check": ("-m", "ruff", "check", "."),
     "ruff format --check": ("-m", "ruff", "format", "--check", "."),
     "mypy": ("-m", "mypy"),
+    "mypy --platform win32": ("-m", "mypy", "--platform", "win32"),
     "lint-imports": ("-c", "from importlinter.cli import lint_imports_command as lint; lint()"),
 }
 LOCKS = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import FormatError
+from vdiskkit.io.paths import HOST_PATHS, is_there, open_source
 from vdiskkit.naming import JOURNAL_SUFFIX
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class OldState(NamedTuple):
 
 def old_state(path: str, source: ByteSource) -> OldState:
     """Return the state of a disk file before a pending change, the file itself when none is pending."""
-    if not os.path.exists(path + JOURNAL_SUFFIX):  # noqa: PTH110 - start-up time
+    if not is_there(path + JOURNAL_SUFFIX):
         return OldState(source, ())
     from vdiskkit.journal import OldStateView, read_pending
 
@@ -40,16 +40,16 @@ def old_state(path: str, source: ByteSource) -> OldState:
 
 def read_old_pvp(disk_path: str, pvp_path: str) -> Pvp | None:
     """Return the side-car as it was before a pending change; None when the change does not concern it."""
-    if not disk_path or not os.path.exists(disk_path + JOURNAL_SUFFIX):  # noqa: PTH110 - start-up time
+    if not disk_path or not is_there(disk_path + JOURNAL_SUFFIX):
         return None
-    from vdiskkit.io.paths import open_source
     from vdiskkit.journal import OldStateView, read_pending
     from vdiskkit.location import Location
     from vdiskkit.pvp import Pvp
 
     journal = read_pending(disk_path)
-    names = [entry.name for entry in journal.files] if journal is not None else []
-    name = os.path.basename(pvp_path)  # noqa: PTH119 - start-up time
+    fold = HOST_PATHS.normcase
+    names = [fold(entry.name) for entry in journal.files] if journal is not None else []
+    name = fold(HOST_PATHS.basename(pvp_path))
     if journal is None or name not in names:
         return None
     with open_source(pvp_path) as source:

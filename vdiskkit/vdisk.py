@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from vdiskkit.container import open_container
 from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UnsupportedFeatureError, UsageError, VDiskError
 from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
-from vdiskkit.io.paths import open_source
+from vdiskkit.io.paths import open_source, real_path
 from vdiskkit.ntfs import NtfsVolume, probe
 from vdiskkit.partition import read_partitions
 from vdiskkit.pending import old_state
@@ -363,12 +363,14 @@ def open_vdisk(
         from vdiskkit.pair import disk_for_sidecar
 
         path = disk_for_sidecar(path)
+    # What lies beside a disk lies beside the file itself, not beside a link to it.
+    named, path = path, real_path(path)
     source = open_source(path)
     try:
         state = old_state(path, source)
         disk = VDisk(
             state.source,
-            target=path,
+            target=named,
             path=path,
             format=format,
             volume=volume,

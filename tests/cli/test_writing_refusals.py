@@ -307,3 +307,25 @@ def test_a_file_that_may_not_be_written(run: Callable[..., Outcome], store: Call
     outcome = run("kms-prep", disk, "--skip-rearm", "0", YES)
     assert outcome.code == 3
     assert "cannot be opened for writing" in outcome.err
+
+
+@pytest.mark.parametrize("scenario", ["locked", "win7-kms"])
+def test_a_link_to_a_disk_leads_to_the_gates_of_the_disk(
+    untouched: Callable[[str], tuple[Path, dict[str, str]]],
+    run: Callable[..., Outcome],
+    tmp_path: Path,
+    scenario: str,
+) -> None:
+    disk, before = untouched(scenario)
+    link = tmp_path / "link.vhd"
+    try:
+        link.symlink_to(disk)
+    except OSError:
+        pytest.skip("this system lets us make no symbolic links")
+    if not link.is_symlink():
+        pytest.skip("Wine makes symbolic links that Python does not see")
+    for words in (PREP, RM):
+        outcome = run(*[word.format(disk=link) for word in words], YES)
+        assert outcome.code == 4, outcome.err
+    assert contents(disk.parent) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["link.vhd"]

@@ -348,7 +348,9 @@ class SimulatedFileSystem:
         return _OpenFile(self, node, path, self._sharing(readers=True))
 
     def exists(self, path: str) -> bool:
-        self._raise("exists", path, counted=False)
+        error = self.call("exists", path, counted=False)
+        if error is not None:
+            raise error if not isinstance(error, OSError) else SourceError(str(error), location=Location(path))
         return self._key(path) in self._nodes
 
     def names(self, folder: str) -> list[str]:
@@ -439,12 +441,12 @@ class SimulatedFileSystem:
         if self.rules is WINDOWS:
             key = ntpath.normcase(ntpath.normpath(ntpath.join("D:\\", path)))
         if new:
-            self._spelled[key] = self._shown(path)
+            self._spelled[key] = path
         return key
 
     def _shown(self, path: str) -> str:
         """Return the spelling by which tests know a file."""
-        return path.removeprefix("D:\\").replace("\\", "/") if self.rules is WINDOWS else path
+        return self._key(path).removeprefix("d:\\").replace("\\", "/") if self.rules is WINDOWS else path
 
     def tick(self) -> int:
         """Move the clock on."""
@@ -464,7 +466,7 @@ class SimulatedFileSystem:
 
     def files(self) -> dict[str, File]:
         """What programs see."""
-        return {self._spelled[key]: File(bytes(node.content), node.time) for key, node in self._nodes.items()}
+        return {self._shown(key): File(bytes(node.content), node.time) for key, node in self._nodes.items()}
 
     def unflushed(self) -> int:
         """How many pieces may or may not have arrived."""
@@ -490,7 +492,7 @@ class SimulatedFileSystem:
             pieces = range(position, position + len(node.pending))
             on_disk[id(node)] = node.after_power_cut(number - position for number in pieces if number in chosen)
             position = pieces.stop
-        return {self._spelled[key]: on_disk[id(node)] for key, node in names.items()}
+        return {self._shown(key): on_disk[id(node)] for key, node in names.items()}
 
     def _all_nodes(self) -> list[_Node]:
         changed = (change.node for change in self._name_changes)

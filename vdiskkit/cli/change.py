@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.output import guard_output, open_output
 from vdiskkit.errors import RollbackFailedError, SourceError, StalePlanError, UsageError
-from vdiskkit.io.paths import host_path
+from vdiskkit.io.opening import remove
+from vdiskkit.io.paths import host_path, is_there
 from vdiskkit.location import Location
 from vdiskkit.text import displayable
 
@@ -229,7 +229,7 @@ def _change_copy(session: Session, plan: Plan, new: str, remake: Callable[[str],
             for path in (copied.disk, copied.side_car):
                 if path is not None:
                     with suppress(OSError):
-                        os.unlink(host_path(path).opened)
+                        remove(host_path(path).opened)
         raise
 
 
@@ -245,14 +245,14 @@ def _expect_the_same(plan: Plan, again: Plan) -> None:
 def _check_new_files(target: str, plan_out: str | None, new: str | None) -> None:
     """Refuse names that are taken before anything costs time."""
     if plan_out:
-        opened = guard_output(plan_out, [target])
-        if os.path.lexists(opened):
+        guard_output(plan_out, [target])
+        if is_there(plan_out):
             raise UsageError(
                 "there is a file of this name already; a plan never replaces one",
                 location=Location(plan_out),
                 hint="name another file for the plan",
             )
-    if new is not None and os.path.lexists(host_path(new).opened):
+    if new is not None and is_there(new):
         raise UsageError(
             "there is a file of this name already; a copy never replaces one",
             location=Location(new),

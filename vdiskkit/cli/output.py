@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vdiskkit.errors import UsageError
+from vdiskkit.io.opening import remove, replace
 from vdiskkit.io.paths import host_path
 from vdiskkit.location import Location
 from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
@@ -108,7 +109,7 @@ class FileOutput:
                 os.fsync(self._file.fileno())
             self._file.close()
             if keep and not self._direct:
-                os.replace(self._temporary, self._final)
+                replace(self._temporary, self._final)
         except OSError as exc:
             keep = False
             raise _file_failed(self._shown, exc) from exc
@@ -225,7 +226,7 @@ def _same_file(first: str, second: str) -> bool:
 
 def _remove(path: str) -> None:
     try:
-        os.unlink(path)
+        remove(path)
     except OSError:
         return
 

@@ -2,8 +2,11 @@ r"""Paths of the machine we run on: what may be named, and the form that the ope
 
 Accepted are ``C:\x``, ``C:/x``, ``\\server\share\x``, ``\\?\C:\x``, ``\\?\UNC\server\share\x`` and, on other systems,
 whatever their paths look like. From about 240 characters on, Windows needs the ``\\?\`` form; it is added here.
-Refused are ``C:x`` (which file that is depends on a hidden per-drive folder) and devices (``\\.\PhysicalDrive0``):
-a vDisk is a file. Wildcards are expanded here because ``cmd.exe`` does not.
+Refused are ``C:x`` (which file that is depends on a hidden per-drive folder) and devices (``\\.\PhysicalDrive0``, and
+``con`` or ``nul.vhd`` on Windows): a vDisk is a file. Refused on Windows are further names that mean another file than
+they say: ``disk.vhd.``, of which it drops the dot, and ``disk.vhd:x``, which is a stream. What lies beside a disk is
+looked for by its name, so there must be one name only; :func:`real_path` finds it behind links, short names and
+another case. Wildcards are expanded here because ``cmd.exe`` does not.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ __all__ = [
     "is_there",
     "names_in",
     "open_source",
+    "real_path",
 ]
 
 LONG_PATH_FROM = 240
@@ -40,6 +44,9 @@ _DEVICE = re.compile(r"[\\/]{2}\.(?:[\\/]|$)")
 _VERBATIM = re.compile(r"[\\/]{2}\?[\\/]")
 _VERBATIM_FILE = re.compile(
     r"(?:[A-Za-z]:[\\/]|UNC[\\/][^\\/]+[\\/][^\\/]+[\\/]|Volume\{[0-9a-f-]+\}[\\/]).", re.IGNORECASE
+)
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])(?: *[.:].*)?", re.IGNORECASE
 )
 _UNC = re.compile(r"\\\\[^\\?.]")
 _WINDOWS = os.name == "nt"
@@ -89,7 +96,8 @@ def host_path(path: str | os.PathLike[str], *, windows: bool = _WINDOWS) -> Host
         windows: Whether Windows will open it; the checks are the same everywhere.
 
     Raises:
-        UsageError: The path is empty, holds a NUL, is drive-relative (``C:x``) or names a device.
+        UsageError: The path is empty, holds a NUL, is drive-relative (``C:x``), names a device, or means on Windows
+            another file than it says.
     """
     text = os.fspath(path)
     if not text:
@@ -109,7 +117,32 @@ def host_path(path: str | os.PathLike[str], *, windows: bool = _WINDOWS) -> Host
             location=Location(text),
             hint=f"write {text[:2]}\\{text[2:]} for a file of that drive, ./{text} for a file of that name",
         )
-    return HostPath(text, _long_form(text) if windows else text)
+    if not windows:
+        return HostPath(text, text)
+    _check_windows_names(text)
+    return HostPath(text, _long_form(text))
+
+
+def real_path(path: str) -> str:
+    """Return the path of the file itself: behind symbolic links, and by the name that it has in its folder.
+
+    On Windows a file answers to other names too: in another case, and to a short one (``DESKIM~1.VHD``). The path is
+    returned as it is when it names the file by its own name, and when there is no such file.
+
+    Raises:
+        UsageError: The path can not name a file.
+    """
+    opened = host_path(path).opened
+    try:
+        if os.path.islink(opened):
+            return os.path.realpath(opened, strict=True)
+        if not _WINDOWS or not os.path.lexists(opened):
+            return path
+        name = os.path.basename(os.path.realpath(opened, strict=True))
+    except OSError:
+        return path
+    folder, written = os.path.split(path)
+    return os.path.join(folder, name) if name and name != written else path
 
 
 def open_source(path: str | os.PathLike[str]) -> FileSource:
@@ -136,12 +169,18 @@ def is_there(path: str) -> bool:
 
     Raises:
         UsageError: The path can not name a file.
-        OSError: That cannot be found out.
+        SourceError: That cannot be found out.
     """
     try:
         os.lstat(host_path(path).opened)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as exc:
+        raise SourceError(
+            f"whether there is a file of this name cannot be found out: {exc.strerror or exc}",
+            location=Location(path),
+            hint="check the access rights of its folder and that the share is connected",
+        ) from exc
     return True
 
 
@@ -193,6 +232,24 @@ def _matches(pattern: str) -> list[str]:
     if not matches:
         raise SourceError("no file matches", location=Location(pattern), hint="check the folder and the pattern")
     return matches
+
+
+def _check_windows_names(text: str) -> None:
+    import ntpath
+
+    for name in re.split(r"[\\/]", ntpath.splitdrive(text)[1]):
+        if _RESERVED.fullmatch(name):
+            raise _device(text)
+        if ":" in name:
+            raise UsageError(
+                f"{name!r} names a stream of a file, not a file", location=Location(text), hint="name the file itself"
+            )
+        if name.rstrip(". ") != name and name not in {".", ".."}:
+            raise UsageError(
+                f"Windows drops the dot or space at the end of {name!r}, so this means another file",
+                location=Location(text),
+                hint=r"write the name without it, or the whole path behind \\?\ for a file that is really called so",
+            )
 
 
 def _long_form(text: str) -> str:

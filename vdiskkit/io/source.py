@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, cast
 
 from vdiskkit.errors import CorruptStructureError, SourceError
 from vdiskkit.io.opening import open_shared
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["ByteSource", "BytesSource", "FileSource", "SliceSource", "SourceFile", "StreamSource"]
+
+
+_SHARING_VIOLATION, _LOCK_VIOLATION = 32, 33
+"""Error codes of Windows: the whole file is in use, a part of it is locked."""
 
 
 class ByteSource(Protocol):
@@ -114,8 +118,7 @@ class FileSource(StreamSource):
 
     def __init__(self, path: str, opened: str | None = None) -> None:
         try:
-            # Unbuffered: the layers above ask for what they need, a second buffer would only read more.
-            stream = io.FileIO(open_shared(opened or path), "rb")
+            stream = _unbuffered(opened or path)
         except OSError as exc:
             raise _open_failed(path, exc) from exc
         try:
@@ -236,7 +239,9 @@ class SourceFile(io.RawIOBase):
         return len(data)
 
 
-_SHARING_VIOLATION, _LOCK_VIOLATION = 32, 33
+def _unbuffered(path: str) -> BinaryIO:
+    # The layers above ask for what they need, a buffer would only read more.
+    return cast("BinaryIO", io.FileIO(open_shared(path), "rb"))
 
 
 def _open_failed(path: str, exc: OSError) -> SourceError:

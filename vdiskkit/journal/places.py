@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from vdiskkit.errors import CorruptStructureError, SourceError
 from vdiskkit.io.paths import HOST_PATHS, is_there, names_in, open_source
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, Journal, JournalState, parse_journal
-from vdiskkit.location import Location
 from vdiskkit.naming import JOURNAL_SUFFIX
 
 if TYPE_CHECKING:
@@ -124,18 +123,12 @@ def read_pending(disk_path: str) -> Journal | None:
         CorruptStructureError: It is damaged.
     """
     path = journal_path(disk_path)
+    if not is_there(path):
+        return None
     try:
-        if not is_there(path):
-            return None
         journal = read_journal(path)
     except SourceError:
         if is_there(path):
             raise
         return None  # the change has ended in this very moment
-    except OSError as exc:
-        raise SourceError(
-            f"whether a change of this disk was interrupted is not known: {exc.strerror or exc}",
-            location=Location(path),
-            hint="check the access rights of the folder and that the share is connected",
-        ) from exc
     return journal if journal is not None and journal.state is not JournalState.COMMITTED else None

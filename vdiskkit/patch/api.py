@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from vdiskkit.errors import CorruptStructureError, InUseError, JournalPendingError, StalePlanError, UsageError
+from vdiskkit.io.paths import host_path, real_path
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem
@@ -229,7 +230,7 @@ def _run(
     }
     # The journal lies beside the disk under its name, so the disk comes first even when only the side-car changes.
     if edits[0].path != made.path:
-        size = os.stat(made.path).st_size
+        size = os.stat(host_path(made.path).opened).st_size
         edits = [FileEdit(made.path, (), size, size), *edits]
     transaction = Transaction(
         edits,
@@ -345,5 +346,5 @@ def _disk_path(path: str) -> str:
     if path.lower().endswith(".pvp"):
         from vdiskkit.pair import disk_for_sidecar
 
-        return disk_for_sidecar(path)
-    return path
+        path = disk_for_sidecar(path)
+    return real_path(path)

@@ -11,11 +11,13 @@ import contextlib
 import errno
 import os
 import shutil
+import sys
 from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import JournalPendingError, PatchError, SourceError, UsageError
-from vdiskkit.io.paths import host_path
+from vdiskkit.io.opening import flush_folder, open_shared, remove
+from vdiskkit.io.paths import folder_of, host_path
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
 from vdiskkit.naming import parse_vdisk_name
@@ -91,14 +93,15 @@ def copy_disk(path: str, new_path: str, progress: Callable[[int, int], None] | N
     with contextlib.ExitStack() as stack:
         jobs = [_begin(old, new, stack) for old, new in names]
         written = _copy_all(jobs, progress or (lambda _done, _total: None))
-    _flush_folder(new_path)
+    with contextlib.suppress(OSError):
+        flush_folder(folder_of(new_path))
     return Copied(new_path, names[1][1] if side_car is not None else None, written)
 
 
 def _begin(path: str, new_path: str, stack: contextlib.ExitStack) -> _Job:
     """Open both files. When the stack ends with an error, the new one is removed."""
     try:
-        source = FileIO(host_path(path).opened, "rb")
+        source = FileIO(open_shared(host_path(path).opened), "rb")
     except OSError as exc:
         raise SourceError(
             f"the file cannot be opened: {exc.strerror or exc}",
@@ -158,22 +161,27 @@ def _copy_all(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> int
     return written
 
 
-def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the ranges that are no holes, where the system can tell them; else the whole file."""
-    at = 0
-    while at < size:
-        try:
-            start = os.lseek(descriptor, at, os.SEEK_DATA)
-            end = os.lseek(descriptor, start, os.SEEK_HOLE)
-        except OSError as exc:
-            if exc.errno != errno.ENXIO:  # that one says: nothing but a hole from here on
-                yield at, size
-            return
-        except AttributeError:
-            yield at, size
-            return
-        yield start, min(end, size)
-        at = end
+if sys.platform == "win32":
+
+    def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:  # noqa: ARG001 - as below
+        """Yield the whole file: PVS and Hyper-V want no sparse files, so there are no holes to look for."""
+        yield 0, size
+
+else:
+
+    def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges that are no holes, where the system can tell them; else the whole file."""
+        at = 0
+        while at < size:
+            try:
+                start = os.lseek(descriptor, at, os.SEEK_DATA)
+                end = os.lseek(descriptor, start, os.SEEK_HOLE)
+            except OSError as exc:
+                if exc.errno != errno.ENXIO:  # that one says: nothing but a hole from here on
+                    yield at, size
+                return
+            yield start, min(end, size)
+            at = end
 
 
 def _pread(source: FileIO, offset: int, length: int) -> bytes:
@@ -221,7 +229,7 @@ def _write(job: _Job, offset: int, data: bytes) -> int:
 
 def _check_space(new_path: str, needed: int) -> None:
     try:
-        free = shutil.disk_usage(os.path.dirname(new_path) or ".").free
+        free = shutil.disk_usage(folder_of(new_path)).free
     except OSError:
         return
     if free < needed:
@@ -244,20 +252,9 @@ def _finish(job: _Job, *, failed: bool) -> None:
     _close(job.target)  # first, as Windows removes no open file
     if failed:
         with contextlib.suppress(OSError):
-            os.unlink(host_path(job.new_path).opened)
+            remove(host_path(job.new_path).opened)
 
 
 def _close(file: FileIO) -> None:
     with contextlib.suppress(OSError):
         file.close()
-
-
-def _flush_folder(path: str) -> None:
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

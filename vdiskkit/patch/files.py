@@ -96,7 +96,7 @@ class FileSystem(Protocol):
         """Whether there is a file.
 
         Raises:
-            OSError: That cannot be found out.
+            SourceError: That cannot be found out.
         """
         ...
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import JournalPendingError, NotFoundError, UsageError, VDiskError
+from vdiskkit.io.paths import is_there, open_source, real_path
 from vdiskkit.journal import Journal, JournalState, journal_path, read_journal
 from vdiskkit.location import Location
 from vdiskkit.patch import history as kept_changes
@@ -51,7 +52,7 @@ def pending_change(path: str | os.PathLike[str]) -> KeptChange | None:
         VDiskError: As for :func:`history`.
     """
     where = journal_path(_existing_disk(path))
-    if not os.path.exists(where):
+    if not is_there(where):
         return None
     journal = read_journal(where)
     return KeptChange(where, journal) if journal is not None else None
@@ -155,7 +156,7 @@ def recover(
     _check_forces(force)
     disk_path = _existing_disk(path)
     with exclusive(disk_path):
-        if os.path.exists(journal_path(disk_path)):
+        if is_there(journal_path(disk_path)):
             _check_gates(disk_path, edits_disk=False, forced=force)
         return kept_changes.recover(disk_path, forward=forward, dry_run=dry_run)
 
@@ -214,12 +215,10 @@ def _concerns_disk(journal: Journal) -> bool:
 
 
 def _existing_disk(path: str | os.PathLike[str]) -> str:
-    from vdiskkit.io.paths import open_source
-
     text = os.fspath(path)
     if text.lower().endswith(".pvp"):
         from vdiskkit.pair import disk_for_sidecar
 
-        return disk_for_sidecar(text)
+        text = disk_for_sidecar(text)
     open_source(text).close()  # says what is wrong with the path, if anything
-    return text
+    return real_path(text)

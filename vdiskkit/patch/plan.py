@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.io.opening import create_private, open_shared
 from vdiskkit.io.paths import host_path
 from vdiskkit.journal import journal_path
 from vdiskkit.journal.format import BODY_OFFSET, SECTOR
@@ -151,8 +152,7 @@ class Plan:
             SourceError: The file cannot be written, or is there already.
         """
         try:
-            descriptor = os.open(host_path(path).opened, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
+            with open(create_private(host_path(path).opened), "w", encoding="ascii", newline="\n") as file:
                 json.dump({**self.to_dict(), "path": os.path.abspath(self.path)}, file, indent=1)
                 file.write("\n")
         except OSError as exc:
@@ -179,7 +179,7 @@ def load_plan(path: str) -> SavedPlan:
         UsageError: It is no plan of this version.
     """
     try:
-        with open(host_path(path).opened, "rb") as file:
+        with open(open_shared(host_path(path).opened), "rb") as file:
             data = file.read(_LARGEST_PLAN + 1)
     except OSError as exc:
         raise SourceError(f"the plan cannot be read: {exc.strerror or exc}", location=Location(path)) from exc

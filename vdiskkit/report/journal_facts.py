@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vdiskkit.facts import Facts
+from vdiskkit.io.paths import host_path
 
 if TYPE_CHECKING:
     from vdiskkit.patch.history import KeptChange, Recovery
@@ -243,6 +244,6 @@ def _time(value: Any) -> datetime | None:  # noqa: ANN401 - JSON of a file
 
 def _size(path: str) -> int | None:
     try:
-        return Path(path).stat().st_size
+        return Path(host_path(path).opened).stat().st_size
     except OSError:
         return None

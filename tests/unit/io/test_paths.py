@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from vdiskkit.errors import SourceError, UsageError
-from vdiskkit.io.paths import LONG_PATH_FROM, expand, host_path, open_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from vdiskkit.io.paths import LONG_PATH_FROM, expand, host_path, is_there, names_in, open_source, real_path
 
 LONG = "x" * LONG_PATH_FROM
 
@@ -65,6 +63,97 @@ def test_what_names_no_file_is_refused_with_a_hint(path: str, message: str, wind
     with pytest.raises(UsageError, match=message) as caught:
         host_path(path, windows=windows)
     assert caught.value.exit_code == 2
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("con", "devices"),
+        (r"C:\store\NUL.vhd", "devices"),
+        (r"C:\aux\win.vhd", "devices"),
+        ("com1 .vhd", "devices"),
+        ("LPT\u00b2", "devices"),
+        ("conin$", "devices"),
+        ("win.vhd.", "drops the dot or space at the end of 'win.vhd.'"),
+        ("win.vhd ", "drops the dot or space"),
+        (r"C:\store. \win.vhd", "drops the dot or space at the end of 'store. '"),
+        ("...", "drops the dot or space"),
+        ("win.vhd:copy", "names a stream of a file"),
+        (r"C:\store\win.vhd::$DATA", "names a stream of a file"),
+    ],
+)
+def test_what_means_another_file_on_windows_is_refused_there(path: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        host_path(path, windows=True)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint
+    assert host_path(path, windows=False).opened == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "console.vhd",
+        "com10.vhd",
+        "nul-copy.vhd",
+        r"..\win.vhd",
+        r".\win.vhd",
+        ".win.vhd",
+        r"C:\a b\win 10.vhd",
+        r"\\?\C:\store\win.vhd.",
+        r"\\?\C:\store\con",
+        r"\\pvs01\store.\win.vhd",
+    ],
+)
+def test_names_that_only_look_like_it_are_accepted_on_windows(path: str) -> None:
+    assert host_path(path, windows=True).opened == path
+
+
+def test_the_real_path_is_that_behind_a_link(tmp_path: Path) -> None:
+    disk = tmp_path / "store" / "win.vhd"
+    disk.parent.mkdir()
+    disk.write_bytes(b"")
+    assert real_path(str(disk)) == str(disk)
+    assert real_path(str(tmp_path / "missing.vhd")) == str(tmp_path / "missing.vhd")
+    link = tmp_path / "link.vhd"
+    try:
+        link.symlink_to(disk)
+    except OSError:
+        pytest.skip("this system lets us make no symbolic links")
+    if not link.is_symlink():
+        pytest.skip("Wine makes symbolic links that Python does not see")
+    assert real_path(str(link)) == str(disk.resolve())
+    assert real_path(str(tmp_path / "store" / ".." / "store" / "win.vhd")).endswith("win.vhd")
+
+
+@pytest.mark.skipif(os.name != "nt", reason="only on Windows a file answers to several names")
+def test_the_real_path_has_the_name_of_the_file_itself(tmp_path: Path) -> None:
+    import ctypes
+
+    disk = tmp_path / "Desk Image 2023.vhd"
+    disk.write_bytes(b"")
+    assert real_path(str(tmp_path / "DESK image 2023.VHD")) == str(disk)
+    short = ctypes.create_unicode_buffer(300)
+    ctypes.WinDLL("kernel32").GetShortPathNameW(str(disk), short, 300)
+    assert "~" in short.value
+    assert Path(real_path(short.value)).name == disk.name
+
+
+def test_names_are_listed_and_looked_for_under_long_paths_too(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["x" * 60] * 5)
+    Path(host_path(folder).opened).mkdir(parents=True)
+    disk = str(folder / "win.vhd")
+    assert not is_there(disk)
+    Path(host_path(disk).opened).write_bytes(b"1")
+    assert is_there(disk)
+    assert names_in(str(folder)) == ["win.vhd"]
+    assert not is_there(f"{disk}/below")
+
+
+def test_what_cannot_be_looked_for_is_not_told_as_missing() -> None:
+    with pytest.raises(SourceError, match="whether there is a file of this name cannot be found out") as caught:
+        is_there("x" * 5000)
     assert caught.value.hint
 
 

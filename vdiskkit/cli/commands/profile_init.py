@@ -33,14 +33,13 @@ def command(session: Session) -> int:
 
     With --output an existing file is not overwritten.
     """
-    import os
-
     from vdiskkit.cli.output import open_output
     from vdiskkit.errors import UsageError
+    from vdiskkit.io.paths import is_there
     from vdiskkit.location import Location
     from vdiskkit.rules.profile_write import STARTER
 
-    if session.output and os.path.lexists(session.output):
+    if session.output and is_there(session.output):
         raise UsageError("this file exists already", location=Location(session.output), hint="name a new file")
     output = open_output(session)
     output.write(STARTER)
