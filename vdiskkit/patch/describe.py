@@ -6,9 +6,9 @@ journals, so all but their last five letters are hidden there.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from vdiskkit.licensing.secrets import mask_keys
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _SHOWN_BYTES = 32
-_KEY = re.compile(r"(?<![A-Z0-9-])[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}(?![A-Z0-9-])", re.IGNORECASE)
 _KEY_BLOB = "digitalproductid"
 
 
@@ -47,12 +46,4 @@ def _bytes(data: bytes, name: str) -> str:
 
 
 def _text(text: str) -> str:
-    return displayable(_KEY.sub(_masked, text))
-
-
-def _masked(match: re.Match[str]) -> str:
-    from vdiskkit.licensing.gvlk import is_gvlk
-    from vdiskkit.licensing.productkey import mask_key
-
-    key = match.group()
-    return key if is_gvlk(key.upper()) else mask_key(key)
+    return displayable(mask_keys(text))
