@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from vdiskkit.errors import CorruptStructureError, InUseError, JournalPendingError, StalePlanError, UsageError
+from vdiskkit.events import absolute
 from vdiskkit.io.paths import host_path, real_path
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
@@ -20,6 +21,7 @@ from vdiskkit.patch.operations import ReplayLogs, SetPvpField
 from vdiskkit.patch.plan import Plan, SavedPlan, plan_digest
 from vdiskkit.patch.replays import replay_operations
 from vdiskkit.patch.stage import Stage
+from vdiskkit.patch.told import Telling, tell_items, tell_plan
 from vdiskkit.patch.transaction import FileEdit, Transaction
 from vdiskkit.patch.verify import Expectation, expect, verify_applied, verify_staged
 from vdiskkit.vdisk import open_vdisk
@@ -208,9 +210,14 @@ def apply(
             )
             expected = expect(disk, stage, planned.operations)
         if not edits:
+            tell_plan(made)
             return PatchResult(made, written=False, journal=None, change_id=None)
         change_id = uuid4()
-        journal = _run(made, edits, expected, change_id, keep=keep_undo, progress=progress)
+        told = Telling("change", made.path, change_id, digest=made.digest, forced=made.forced, bytes=made.bytes_written)
+        with told:
+            journal = _run(made, edits, expected, change_id, keep=keep_undo, progress=told.steps(progress))
+        tell_items("change.item", made.changes, disk=absolute(made.path), change=str(change_id))
+        told.done(digest=made.digest, journal=absolute(journal) if journal is not None else None)
     return PatchResult(made, written=True, journal=journal, change_id=change_id)
 
 
@@ -221,7 +228,7 @@ def _run(
     change_id: UUID,
     *,
     keep: bool,
-    progress: Callable[[str], None] | None,
+    progress: Callable[[str], None],
 ) -> str | None:
     about = {
         "summary": "; ".join(str(operation) for operation in made.operations)[:2000],
@@ -268,7 +275,9 @@ def _plan_opened(
 ) -> Plan:
     now = now or datetime.now(UTC)
     with _staged(disk, operations, force, now, full=full) as stage:
-        return _plan(disk, operations, force, volume, now, stage, stage.edits(), notes)
+        made = _plan(disk, operations, force, volume, now, stage, stage.edits(), notes)
+    tell_plan(made)
+    return made
 
 
 def _plan(

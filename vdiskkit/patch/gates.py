@@ -20,6 +20,7 @@ from vdiskkit.errors import (
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
 from vdiskkit.patch.ntfs import refusals
+from vdiskkit.patch.told import tell_gate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from vdiskkit.pvp import Pvp
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["FORCES", "Gate", "Surroundings", "check_gates", "gates", "pair_gates"]
+__all__ = ["FORCES", "Gate", "Surroundings", "check_gates", "gates", "pair_gates", "pass_gates"]
 
 FORCES = ("lok", "standard-mode", "mode")
 """What ``--force`` takes: the two gates that a person can judge, and the write cache type of the side-car."""
@@ -72,8 +73,21 @@ def check_gates(disk: VDisk, *, edits_disk: bool, edits_volume: bool, forced: Co
         StateError: The state forbids it.
         WriteRefusedError: The format forbids it.
     """
-    for gate in gates(disk, edits_disk=edits_disk, edits_volume=edits_volume):
-        if gate.force not in forced or not gate.force:
+    pass_gates(gates(disk, edits_disk=edits_disk, edits_volume=edits_volume), disk.path, forced)
+
+
+def pass_gates(closed: Iterable[Gate], path: str | None, forced: Collection[str]) -> None:
+    """Raise the first of some closed gates that is not forced; each is told.
+
+    Args:
+        closed: The gates.
+        path: The disk.
+        forced: Names of :data:`FORCES`.
+    """
+    for gate in closed:
+        passes = bool(gate.force) and gate.force in forced
+        tell_gate(gate, path, forced=passes)
+        if not passes:
             raise gate.error
 
 

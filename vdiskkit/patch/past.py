@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import JournalPendingError, NotFoundError, UsageError, VDiskError
+from vdiskkit.events import absolute
 from vdiskkit.io.paths import is_there, open_source, real_path
 from vdiskkit.journal import Journal, JournalState, journal_path, read_journal
 from vdiskkit.location import Location
 from vdiskkit.patch import history as kept_changes
-from vdiskkit.patch.gates import FORCES, pair_gates
+from vdiskkit.patch.gates import FORCES, pair_gates, pass_gates
 from vdiskkit.patch.history import KeptChange, Recovery, exclusive
+from vdiskkit.patch.told import Telling, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -133,7 +135,7 @@ def undo(
         newest = waiting or next(iter(kept_changes.history(disk_path)), None)
         if newest is not None:
             _check_gates(disk_path, edits_disk=_concerns_disk(newest.journal), forced=force)
-        return kept_changes.undo(disk_path, change_id=wanted, dry_run=dry_run, progress=progress)
+        return _undo(disk_path, newest, wanted, force, dry_run=dry_run, progress=progress)
 
 
 def recover(
@@ -158,7 +160,51 @@ def recover(
     with exclusive(disk_path):
         if is_there(journal_path(disk_path)):
             _check_gates(disk_path, edits_disk=False, forced=force)
-        return kept_changes.recover(disk_path, forward=forward, dry_run=dry_run)
+        return _recover(disk_path, force, forward=forward, dry_run=dry_run)
+
+
+def _undo(
+    disk_path: str,
+    newest: KeptChange | None,
+    wanted: UUID | None,
+    force: Collection[str],
+    *,
+    dry_run: bool,
+    progress: Callable[[str], None] | None,
+) -> KeptChange:
+    journal = newest.journal if newest is not None else None
+    if dry_run:
+        done = kept_changes.undo(disk_path, change_id=wanted, dry_run=True)
+        told = Telling("undo", disk_path, done.journal.id)
+        told.checked(journal=absolute(done.path), summary=summary_of(done.journal))
+        return done
+    known = wanted or (journal.id if journal is not None else None)
+    told = Telling("undo", disk_path, known, forced=force, summary=summary_of(journal))
+    with told:
+        done = kept_changes.undo(disk_path, change_id=wanted, progress=told.steps(progress))
+    told.done(journal=absolute(done.path))
+    return done
+
+
+def _recover(disk_path: str, force: Collection[str], *, forward: bool, dry_run: bool) -> Recovery:
+    waiting = pending_change(disk_path)
+    journal = waiting.journal if waiting is not None else None
+    told = Telling(
+        "recover",
+        disk_path,
+        journal.id if journal is not None else None,
+        forced=force,
+        forward=forward,
+        summary=summary_of(journal),
+    )
+    if dry_run:
+        found = kept_changes.recover(disk_path, forward=forward, dry_run=True)
+        told.checked(action=found.action.value, forward=forward, summary=summary_of(journal))
+        return found
+    with told:
+        done = kept_changes.recover(disk_path, forward=forward)
+    told.done(action=done.action.value)
+    return done
 
 
 class _Beside:
@@ -198,9 +244,7 @@ class _Beside:
 
 
 def _check_gates(disk_path: str, *, edits_disk: bool, forced: Collection[str]) -> None:
-    for gate in pair_gates(_Beside(disk_path), disk_path, edits_disk=edits_disk):
-        if gate.force not in forced or not gate.force:
-            raise gate.error
+    pass_gates(pair_gates(_Beside(disk_path), disk_path, edits_disk=edits_disk), disk_path, forced)
 
 
 def _check_forces(force: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.events import absolute, tell
 from vdiskkit.io.opening import create_private, open_shared
 from vdiskkit.io.paths import host_path
 from vdiskkit.journal import journal_path
@@ -157,6 +158,7 @@ class Plan:
                 file.write("\n")
         except OSError as exc:
             raise SourceError(f"the plan cannot be saved: {exc.strerror or exc}", location=Location(path)) from exc
+        tell("patch", "plan.saved", disk=absolute(self.path), digest=self.digest, file=absolute(path))
 
 
 class SavedPlan(NamedTuple):
@@ -184,9 +186,11 @@ def load_plan(path: str) -> SavedPlan:
     except OSError as exc:
         raise SourceError(f"the plan cannot be read: {exc.strerror or exc}", location=Location(path)) from exc
     try:
-        return _parse(data)
+        saved = _parse(data)
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise UsageError(f"this is no plan: {exc}", location=Location(path), hint="make one with --plan-out") from exc
+    tell("patch", "plan.loaded", file=absolute(path), disk=absolute(saved.path), digest=saved.digest)
+    return saved
 
 
 def _parse(data: bytes) -> SavedPlan:

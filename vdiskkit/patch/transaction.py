@@ -264,6 +264,8 @@ class Transaction:
             _compare(edit, file)
         if self._verify is not None:
             self._verify(files)
+        # Told here, where a callback that fails still has the change rolled back.
+        tell("commit")
 
     def _roll_back(self, files: Sequence[OpenFile], journal: Journal, error: BaseException) -> None:
         try:

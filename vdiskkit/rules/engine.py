@@ -10,6 +10,7 @@ from vdiskkit.rules.catalogue import all_rules, built_in_rules
 from vdiskkit.rules.expected import file_name
 from vdiskkit.rules.facts import Counts, Finding, ProfileFacts, Report, RuleResult, Severity, Verdict, WaivedFinding
 from vdiskkit.rules.model import Context, NotApplicable, Passed, Problem, Unknown
+from vdiskkit.rules.told import tell_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -98,7 +99,7 @@ def judge_by(outcomes_of: Callable[[Rule], Iterable[Outcome]], judging: Judging,
     results = tuple(one.result for one in judged)
     counts = _counts(findings, waived, results)
     failed = any(finding.severity.reaches(profile.fail_on) for finding in findings)
-    return Report(
+    report = Report(
         target=judging.target,
         profile=ProfileFacts(name=profile.name, source=profile.source, chosen_by=judging.chosen_by),
         findings=findings,
@@ -110,6 +111,8 @@ def judge_by(outcomes_of: Callable[[Rule], Iterable[Outcome]], judging: Judging,
         failed=failed,
         summary=_summary(counts),
     )
+    tell_report(report)
+    return report
 
 
 def _judge(rule: Rule, outcomes_of: Callable[[Rule], Iterable[Outcome]], judging: Judging) -> _Judged:

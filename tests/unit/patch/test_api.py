@@ -224,7 +224,7 @@ class TestApply:
         plan = vdiskkit.plan(disk, operations, now=NOW)
         steps: list[str] = []
         result = vdiskkit.apply(plan, progress=steps.append)
-        assert steps == ["check", "journal", "write", "verify"]
+        assert steps == ["check", "journal", "write", "verify", "commit"]
         assert result.written
         assert result.journal == f"{disk}.vdiskkit-undo-0001"
         assert result.plan.to_dict() == plan.to_dict()
@@ -283,7 +283,7 @@ class TestApply:
         with pytest.raises(vdiskkit.InUseError):
             vdiskkit.apply(plan)
 
-    @pytest.mark.parametrize("step", ["check", "journal", "write", "verify"])
+    @pytest.mark.parametrize("step", ["check", "journal", "write", "verify", "commit"])
     @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
     def test_cancelled_at_any_step(self, disk: Path, step: str, error: type[BaseException]) -> None:
         """Ctrl-C, and a callback that fails."""
