@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.output import guard_output, open_output
 from vdiskkit.errors import RollbackFailedError, SourceError, StalePlanError, UsageError
+from vdiskkit.events import absolute, tell
 from vdiskkit.io.opening import remove
 from vdiskkit.io.paths import host_path, is_there
 from vdiskkit.location import Location
@@ -174,6 +175,7 @@ def _apply(session: Session, plan: Plan, output: Output) -> PatchResult:
     import vdiskkit
     from vdiskkit.cli.confirm import Steps
 
+    session.need_log()
     steps = Steps(session)
     try:
         return vdiskkit.apply(
@@ -216,8 +218,11 @@ def _change_copy(session: Session, plan: Plan, new: str, remake: Callable[[str],
     steps = Steps(session)
     copied: Copied | None = None
     try:
+        tell("cli", "copy.begin", disk=absolute(plan.path), copy=absolute(new))
         copied = copy_disk(plan.path, new, progress=steps.part)
         steps.clear()
+        side_car = absolute(copied.side_car) if copied.side_car is not None else None
+        tell("cli", "copy.done", disk=absolute(plan.path), copy=absolute(copied.disk), side_car=side_car)
         again = remake(new)
         _expect_the_same(plan, again)
         return _apply(session, again, output)
@@ -230,6 +235,7 @@ def _change_copy(session: Session, plan: Plan, new: str, remake: Callable[[str],
                 if path is not None:
                     with suppress(OSError):
                         remove(host_path(path).opened)
+            tell("cli", "copy.removed", level="warning", copy=absolute(copied.disk))
         raise
 
 

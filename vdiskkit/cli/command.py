@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.session import Session
 
-__all__ = ["Command", "LazyGroup"]
+__all__ = ["Command", "LazyGroup", "command_name"]
 
 ENV_PREFIX = "VDISKKIT"
 
@@ -58,6 +58,7 @@ class Command(click.Command):
         session: Session = ctx.obj
         if self.schema:
             session.schema = self.schema
+        session.command = command_name(ctx)
         session.target = ctx.params.get("disk")
         session.targets = [text for value in ctx.params.values() for text in _texts(value)]
         session.start()
@@ -117,6 +118,11 @@ class LazyGroup(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say where to read on."""
         formatter.write(f"\nSee `{ctx.command_path} COMMAND --help` for examples and exit codes.\n")
+
+
+def command_name(ctx: click.Context) -> str:
+    """The command without the program's name: ``reg set``; empty for the program itself."""
+    return ctx.command_path.partition(" ")[2]
 
 
 def _texts(value: Any) -> list[str]:  # noqa: ANN401 - whatever a parameter holds

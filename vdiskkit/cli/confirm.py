@@ -10,6 +10,7 @@ import click
 
 from vdiskkit.cli.output import say
 from vdiskkit.errors import UsageError
+from vdiskkit.events import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,13 +42,16 @@ def ask(session: Session, lines: Iterable[str], question: str) -> None:
         click.Abort: The answer is not yes.
     """
     if session.change.get("yes"):
+        tell("cli", "answer", question=question, answer="yes", given_by="--yes")
         return
     say("".join(f"{line}\n" for line in lines) + f"{question} [y/N] ")
     try:
         answer = sys.stdin.readline()
     except (OSError, ValueError, UnicodeDecodeError):
         answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
+    agreed = answer.strip().lower() in ("y", "yes")
+    tell("cli", "answer", question=question, answer="yes" if agreed else "no", given_by="terminal")
+    if not agreed:
         raise click.Abort
 
 
@@ -55,11 +59,11 @@ class Steps:
     """Shows the step that runs, once the work has taken a second, on a terminal only.
 
     Args:
-        session: The run; with ``-q`` nothing is shown.
+        session: The run; with ``-q`` nothing is shown, and with ``-v`` the log shows the steps.
     """
 
     def __init__(self, session: Session) -> None:
-        self._shown = not session.quiet and _is_terminal(sys.stderr)
+        self._shown = not session.quiet and not session.verbosity and _is_terminal(sys.stderr)
         self._began = monotonic()
         self._width = 0  # of the line as it was drawn last; older Windows consoles know no escape sequence for that
 

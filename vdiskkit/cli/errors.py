@@ -19,6 +19,7 @@ from vdiskkit.errors import (
     ValueMissingError,
     VDiskError,
 )
+from vdiskkit.events import error_fields, tell
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def tell_damage(session: Session, errors: Iterable[VDiskError]) -> int:
 
 
 def tell_error(session: Session, error: VDiskError) -> None:
-    """Show an error to people; with JSON output and ``-q`` the JSON object alone tells it."""
+    """Show an error to people, and log it; with JSON output and ``-q`` the JSON object alone shows it."""
+    level = "critical" if isinstance(error, InternalError) else "error"
+    tell("cli", "error", level=level, **error_fields(error), exit_code=error.exit_code)
     if not (session.json and session.quiet):
         say(error_text(error))
 

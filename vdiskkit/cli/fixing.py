@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.output import say
 from vdiskkit.errors import UsageError, VDiskError
+from vdiskkit.events import absolute, error_fields, tell
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Fixing:
         except VDiskError as exc:
             if self._session.change.get("yes"):
                 raise
+            tell("cli", "fix.refused", level="warning", path=absolute(target), **error_fields(exc))
             refused = f"  mend            not possible now: {displayable(exc.message)}"
             hint = [f"                  {displayable(exc.hint)}"] if exc.hint else []
             self._note(target, lambda _style: [*listed, refused, *hint])
@@ -150,6 +152,7 @@ class Fixing:
         import vdiskkit
         from vdiskkit.cli.confirm import Steps
 
+        self._session.need_log()
         steps = Steps(self._session)
         try:
             parents = tuple(self._session.disk.get("parent_dir") or ())

@@ -150,7 +150,7 @@ _COMMON = (
         count=True,
         expose_value=False,
         callback=_verbose,
-        help="Log to stderr; twice for every detail.",
+        help="Log to stderr what happens; twice for every detail.",
     ),
     click.option(
         "-q",
@@ -173,14 +173,14 @@ _COMMON = (
         type=PathType(),
         expose_value=False,
         callback=_store("log_file"),
-        help="Append the log to FILE in every detail.",
+        help="Append to FILE who did what, when, and what came of it; with -vv every detail.",
     ),
     click.option(
         "--log-format",
         type=click.Choice(["text", "json"]),
         expose_value=False,
         callback=_store("log_format"),
-        help="Form of the log. The default is text.",
+        help="Form of the log: text, or one JSON object a line. The default is text.",
     ),
 )
 

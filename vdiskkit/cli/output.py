@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vdiskkit.errors import UsageError
+from vdiskkit.events import tell
 from vdiskkit.io.opening import remove, replace
 from vdiskkit.io.paths import host_path
 from vdiskkit.location import Location
@@ -18,10 +19,24 @@ if TYPE_CHECKING:
 
     from vdiskkit.cli.session import Session
 
-__all__ = ["ClosedPipeError", "FileOutput", "Output", "StdoutOutput", "guard_output", "note", "open_output", "say"]
+__all__ = [
+    "ClosedPipeError",
+    "FileOutput",
+    "Output",
+    "StdoutOutput",
+    "guard_output",
+    "is_vdisk_name",
+    "note",
+    "open_file",
+    "open_output",
+    "same_file",
+    "say",
+]
 
 
 _GUARDED = (".pvp", ".lok", *(f".{extension}" for extension in RAW_EXTENSIONS))
+_OURS = ".vdiskkit-"
+"""In the names of our own files beside a disk: journals, those that are kept, locks."""
 _FOOTER = 512
 
 
@@ -110,6 +125,8 @@ class FileOutput:
             self._file.close()
             if keep and not self._direct:
                 replace(self._temporary, self._final)
+            if keep:
+                tell("cli", "output", file=self._final)
         except OSError as exc:
             keep = False
             raise _file_failed(self._shown, exc) from exc
@@ -130,7 +147,22 @@ class FileOutput:
 
 def open_output(session: Session) -> Output:
     """The place that the options name."""
-    return FileOutput(session.output, session.targets) if session.output else StdoutOutput()
+    return open_file(session, session.output) if session.output else StdoutOutput()
+
+
+def open_file(session: Session, path: str) -> FileOutput:
+    """A result file; neither what is read nor the log is written over.
+
+    Raises:
+        UsageError: It cannot be written, or must not be.
+    """
+    if session.log_file and _same_place(path, session.log_file):
+        raise UsageError(
+            "the result and the log cannot go to the same file",
+            location=Location(path),
+            hint="name another file for one of them",
+        )
+    return FileOutput(path, session.targets)
 
 
 def guard_output(path: str, targets: Iterable[str]) -> str:
@@ -145,16 +177,30 @@ def guard_output(path: str, targets: Iterable[str]) -> str:
     if not os.path.lexists(opened):
         return opened
     # Links are seen through: a harmless name may lead to a disk.
-    names = {os.path.basename(path).lower(), os.path.basename(os.path.realpath(opened)).lower()}
+    names = {os.path.basename(path), os.path.basename(os.path.realpath(opened))}
     if (
-        any(_same_file(opened, target) for target in targets)
-        or any(parse_vdisk_name(name) is not None or name.endswith(_GUARDED) for name in names)
+        any(same_file(opened, target) for target in targets)
+        or any(is_vdisk_name(name) for name in names)
         or _holds_a_disk(opened)
     ):
         raise UsageError(
             "the output would overwrite a vDisk file", location=Location(path), hint="name another output file"
         )
     return opened
+
+
+def is_vdisk_name(name: str) -> bool:
+    """Whether a file of this name belongs to a vDisk: disk, side-car, lock, or a file of ours beside it."""
+    lower = name.lower().rstrip(" .")  # which Windows leaves out
+    return parse_vdisk_name(lower) is not None or lower.endswith(_GUARDED) or _OURS in lower
+
+
+def same_file(first: str | int, second: str) -> bool:
+    """Whether a path or an open file is the file that ``second`` names."""
+    try:
+        return os.path.samefile(first, host_path(second).opened)
+    except (OSError, ValueError, UsageError):
+        return False
 
 
 def encodable(text: str, encoding: str | None) -> str:
@@ -181,6 +227,7 @@ def say(text: str) -> None:
 
 def note(session: Session, label: str, text: str) -> None:
     """Tell something beside the result, unless the user wants quiet."""
+    tell("cli", "note", label=label, message=text)
     if not session.quiet:
         say(f"{label}: {text}\n")
 
@@ -217,11 +264,9 @@ def _holds_a_disk(path: str) -> bool:
     return start in (b"conectix", b"vhdxfile") or b"conectix" in end
 
 
-def _same_file(first: str, second: str) -> bool:
-    try:
-        return os.path.samefile(first, host_path(second).opened)
-    except (OSError, ValueError, UsageError):
-        return False
+def _same_place(first: str, second: str) -> bool:
+    one, other = (os.path.normcase(os.path.realpath(host_path(path).opened)) for path in (first, second))
+    return one == other or same_file(one, second)
 
 
 def _remove(path: str) -> None:

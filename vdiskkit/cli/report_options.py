@@ -56,7 +56,7 @@ def open_reports(session: Session, reports: Sequence[tuple[str, str]]) -> list[t
     Raises:
         UsageError: A file cannot be written, or two reports go to the same one.
     """
-    from vdiskkit.cli.output import FileOutput
+    from vdiskkit.cli.output import open_file
     from vdiskkit.errors import UsageError
     from vdiskkit.location import Location
 
@@ -68,7 +68,7 @@ def open_reports(session: Session, reports: Sequence[tuple[str, str]]) -> list[t
     opened: list[tuple[str, FileOutput]] = []
     try:
         for kind, path in reports:
-            opened.append((kind, FileOutput(path, session.targets)))
+            opened.append((kind, open_file(session, path)))
     except BaseException:
         for _, output in opened:
             output.close(keep=False)

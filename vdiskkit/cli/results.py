@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vdiskkit.cli import exitcodes
+from vdiskkit.cli.audit import tell_notices, tell_target
 from vdiskkit.cli.errors import as_error, tell_error
 from vdiskkit.cli.output import Output, open_output
 
@@ -94,6 +95,13 @@ def answer(
     return code
 
 
+def _gather(work: Work[_T], target: str) -> _T:
+    tell_target(target)
+    found = work.gather(target)
+    tell_notices(target, getattr(found, "notices", ()))
+    return found
+
+
 def _text(session: Session, targets: Sequence[str], work: Work[_T], output: Output) -> tuple[int, bool]:
     from vdiskkit.cli.terminal import style_for_file, style_for_stdout
 
@@ -103,7 +111,7 @@ def _text(session: Session, targets: Sequence[str], work: Work[_T], output: Outp
     for target in targets:
         try:
             # Gathered before anything of it is written: a disk is either shown whole or not at all.
-            lines = list(work.as_text(work.gather(target), style))
+            lines = list(work.as_text(_gather(work, target), style))
         except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
             error = as_error(exc, session)
             tell_error(session, error)
@@ -121,7 +129,7 @@ def _json(session: Session, targets: Sequence[str], work: Work[_T], output: Outp
     errors: list[VDiskError] = []
     for target in targets:
         try:
-            disks.append({"target": target, "result": work.as_dict(work.gather(target))})
+            disks.append({"target": target, "result": work.as_dict(_gather(work, target))})
         except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
             error = as_error(exc, session)
             tell_error(session, error)

@@ -20,6 +20,7 @@ import click
 
 from vdiskkit.cli import exitcodes
 from vdiskkit.cli.errors import as_error, error_text, tell_error
+from vdiskkit.cli.late_log import begin_log
 from vdiskkit.cli.output import ClosedPipeError, open_output, say, silence_stdout
 from vdiskkit.cli.session import Session
 from vdiskkit.errors import UsageError, VDiskError
@@ -44,6 +45,8 @@ def run(args: Sequence[str] | None = None, session: Session | None = None) -> in
 
     arguments = list(sys.argv[1:] if args is None else args)
     session = session or Session()
+    session.arguments = arguments
+    code: object = exitcodes.INTERNAL
     try:
         code = root.main(arguments, prog_name="vdiskkit", standalone_mode=False, obj=session)
     except (KeyboardInterrupt, click.Abort):
@@ -54,11 +57,14 @@ def run(args: Sequence[str] | None = None, session: Session | None = None) -> in
     except Exception as exc:  # noqa: BLE001 - the one place where every outcome gets its exit code
         code = _failed(exc, session, arguments)
     finally:
-        session.close()
-    return code if isinstance(code, int) else exitcodes.OK
+        ended = code if isinstance(code, int) else exitcodes.OK
+        session.close(ended)
+    return ended
 
 
 def _failed(exc: Exception, session: Session, arguments: Sequence[str]) -> int:
+    if isinstance(exc, click.ClickException):
+        begin_log(session, exc, arguments)
     try:
         if isinstance(exc, click.exceptions.NoArgsIsHelpError):
             say(exc.format_message() + "\n")

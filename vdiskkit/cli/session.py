@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ class Session:
         color: ``auto``, ``always`` or ``never``; None when the user did not say.
         log_file: Where the log goes in full detail.
         log_format: ``text`` or ``json``.
+        log_problem: Why the log file cannot be written any more; None as long as it can.
+        arguments: The command line without the program's name.
+        command: The command that runs, such as ``reg set``; empty while it is not known.
+        began: When the run began, by a clock that never goes back.
         json: Whether the result is JSON.
         text: Whether text was asked for by name.
         output: Result file, None for stdout.
@@ -37,13 +42,18 @@ class Session:
 
     __slots__ = (
         "_log_close",
+        "_told",
+        "arguments",
+        "began",
         "change",
         "clock",
         "color",
+        "command",
         "disk",
         "json",
         "log_file",
         "log_format",
+        "log_problem",
         "output",
         "quiet",
         "schema",
@@ -60,6 +70,10 @@ class Session:
         self.color: str | None = None
         self.log_file: str | None = None
         self.log_format = "text"
+        self.log_problem: str | None = None
+        self.arguments: list[str] = []
+        self.command = ""
+        self.began = monotonic()
         self.json = False
         self.text = False
         self.output: str | None = None
@@ -71,11 +85,39 @@ class Session:
         self.clock = clock
         self.started = clock()
         self._log_close: Callable[[], None] | None = None
+        self._told = False
 
     def start(self) -> None:
-        """Set up the logging that was asked for; called when a command begins, after all options are known."""
-        if (self.verbosity and not self.quiet) or self.log_file:
-            self._configure()
+        """Begin the log that was asked for; called when a command begins, after all options are known.
+
+        Raises:
+            UsageError: The log file cannot be written.
+        """
+        if self._told or not ((self.verbosity and not self.quiet) or self.log_file):
+            return
+        self._configure()
+        from vdiskkit.cli.audit import run_begins
+
+        self._told = True
+        run_begins(self)
+        self.need_log()
+
+    def need_log(self) -> None:
+        """Make sure that what is about to be done can be logged, when a log was asked for.
+
+        Raises:
+            UsageError: The log file cannot be written any more.
+        """
+        if self.log_problem is None:
+            return
+        from vdiskkit.errors import UsageError
+        from vdiskkit.location import Location
+
+        raise UsageError(
+            f"the log file cannot be written: {self.log_problem}",
+            location=Location(self.log_file or ""),
+            hint="nothing was changed; make room for the log, or name another file",
+        )
 
     def silence_readers(self) -> None:
         """Keep what the readers below log from stderr, where a script would take it for an error.
@@ -96,8 +138,13 @@ class Session:
 
         self._log_close = configure(self)
 
-    def close(self) -> None:
-        """Take the logging set-up back and close the log file."""
+    def close(self, code: int) -> None:
+        """Tell the end in the log, take the logging set-up back and close the log file."""
+        if self._told:
+            from vdiskkit.cli.audit import run_ends
+
+            run_ends(self, code)
+            self._told = False
         if self._log_close is not None:
             self._log_close()
             self._log_close = None

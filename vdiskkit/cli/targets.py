@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import SourceError, UsageError
+from vdiskkit.events import absolute, tell
 from vdiskkit.io.paths import expand, host_path, open_source
 from vdiskkit.location import Location
 
@@ -31,13 +32,15 @@ def open_disk(session: Session, target: str) -> VDisk:
     from vdiskkit.vdisk import open_vdisk
 
     disk = session.disk
-    return open_vdisk(
+    opened = open_vdisk(
         version_file(target, disk.get("at")),
         format=disk.get("format"),
         volume=disk.get("volume"),
         parent_dirs=tuple(disk.get("parent_dir") or ()),
         follow_parent_paths=bool(disk.get("follow_parent_paths")),
     )
+    tell("cli", "disk.open", disk=absolute(opened.path or target))
+    return opened
 
 
 def read_target_chain(session: Session, target: str, *, check: bool = False) -> ChainFacts:
@@ -50,8 +53,10 @@ def read_target_chain(session: Session, target: str, *, check: bool = False) -> 
 
     session.silence_readers()
     disk = session.disk
+    path = host_path(version_file(target, disk.get("at"))).shown
+    tell("cli", "disk.open", disk=absolute(path))
     return read_chain(
-        host_path(version_file(target, disk.get("at"))).shown,
+        path,
         format=disk.get("format"),
         parent_dirs=tuple(disk.get("parent_dir") or ()),
         follow_parent_paths=bool(disk.get("follow_parent_paths")),

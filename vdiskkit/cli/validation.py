@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.cli import exitcodes
+from vdiskkit.cli.audit import tell_notices, tell_target
 from vdiskkit.cli.errors import as_error, tell_error
 from vdiskkit.cli.output import open_output
 from vdiskkit.cli.report_options import open_reports
@@ -151,7 +152,11 @@ class Validation:
 
 
 def _attempt(judge: Callable[[str], Judged], target: str) -> Judged | Exception:
+    tell_target(target)
     try:
-        return judge(target)
+        judged = judge(target)
     except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
         return exc
+    if judged.inspection is not None:
+        tell_notices(target, judged.inspection.notices)
+    return judged

@@ -22,6 +22,7 @@ from vdiskkit.report.license_facts import LicenseResult
 from vdiskkit.report.pvp_facts import PvpResult
 from vdiskkit.report.registry_facts import RegistryGetResult, RegistryLsResult
 from vdiskkit.rules.facts import Finding, Report, RuleFacts
+from vdiskkit.schemas._log import LOG
 from vdiskkit.schemas._plan import CHANGE_RESULT, PLAN, PLAN_DEFINITIONS
 
 __all__ = ["RESULTS", "build", "main"]
@@ -71,7 +72,8 @@ def build() -> dict[str, str]:
     """Return the text of every schema file by its name."""
     files = {f"{name}-{_VERSION}.json": _text(_schema(name, result)) for name, result in RESULTS.items()}
     plan = {"$schema": _DIALECT, "$id": f"vdiskkit.plan/{_VERSION}", **PLAN, "$defs": PLAN_DEFINITIONS}
-    return {**files, f"plan-{_VERSION}.json": _text(plan)}
+    log = {"$schema": _DIALECT, "$id": f"vdiskkit.log/{_VERSION}", **LOG}
+    return {**files, f"log-{_VERSION}.json": _text(log), f"plan-{_VERSION}.json": _text(plan)}
 
 
 def main() -> None:

@@ -45,6 +45,7 @@ def command(session: Session, plan_file: str, disk: str | None) -> int:
     refused, and a plan file cannot make anything else be written.
     """
     import vdiskkit
+    from vdiskkit.cli.audit import tell_target
     from vdiskkit.cli.change import Answer, run_plan, show
     from vdiskkit.cli.confirm import ask, need_answer
     from vdiskkit.cli.exitcodes import OK
@@ -59,6 +60,7 @@ def command(session: Session, plan_file: str, disk: str | None) -> int:
         saved = saved._replace(path=disk)
     session.target = saved.path
     session.targets.append(saved.path)
+    tell_target(saved.path)
     plan = _derive(session, saved)
     if session.change.get("dry_run"):
         show(session, saved.path, OK, Answer(plan))

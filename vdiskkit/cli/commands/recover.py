@@ -59,6 +59,7 @@ def command(session: Session, disk: str, forward: bool) -> int:
     if not dry_run:
         if result.action != "nothing":
             ask(session, recover_lines(result, disk, style_for_stderr(session))[:-1], "do it?")
+        session.need_log()
         output = open_output(session)
         try:
             done = vdiskkit.recover(disk, forward=forward, force=force)

@@ -30,7 +30,7 @@ __all__ = ["command"]
 @common_options
 @click.pass_obj
 def command(session: Session, name: str | None) -> int:
-    """Print the JSON Schema of a command's JSON result; without NAME the names of all schemas.
+    """Print the JSON Schema of a command's JSON result, of a plan or of the log; without NAME the names of all schemas.
 
     NAME is as in the member "schema" of the result (vdiskkit.inspect/1); its short form (inspect) is enough.
     """

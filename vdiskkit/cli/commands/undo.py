@@ -58,6 +58,7 @@ def command(session: Session, disk: str, id: str | None) -> int:  # noqa: A002 -
     if not dry_run:
         ask(session, undo_lines(result, disk, style_for_stderr(session))[:-1], "take it back?")
         result = UndoResult(dry_run=False, change=result.change)
+        session.need_log()
         output = open_output(session)
         steps = Steps(session)
         try:
