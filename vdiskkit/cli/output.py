@@ -29,6 +29,7 @@ __all__ = [
     "note",
     "open_file",
     "open_output",
+    "real_path",
     "same_file",
     "say",
 ]
@@ -99,7 +100,7 @@ class FileOutput:
 
     def __init__(self, path: str, targets: Iterable[str] = ()) -> None:
         self._shown = path
-        self._final = os.path.realpath(guard_output(path, targets))
+        self._final = real_path(guard_output(path, targets))
         # A device or named pipe can be written to, but must not be replaced by a file.
         self._direct = os.path.exists(self._final) and not os.path.isfile(self._final)
         self._temporary = self._final if self._direct else f"{self._final}.{os.getpid()}.tmp"
@@ -177,7 +178,7 @@ def guard_output(path: str, targets: Iterable[str]) -> str:
     if not os.path.lexists(opened):
         return opened
     # Links are seen through: a harmless name may lead to a disk.
-    names = {os.path.basename(path), os.path.basename(os.path.realpath(opened))}
+    names = {os.path.basename(path), os.path.basename(real_path(opened))}
     if (
         any(same_file(opened, target) for target in targets)
         or any(is_vdisk_name(name) for name in names)
@@ -193,6 +194,14 @@ def is_vdisk_name(name: str) -> bool:
     """Whether a file of this name belongs to a vDisk: disk, side-car, lock, or a file of ours beside it."""
     lower = name.lower().rstrip(" .")  # which Windows leaves out
     return parse_vdisk_name(lower) is not None or lower.endswith(_GUARDED) or _OURS in lower
+
+
+def real_path(path: str) -> str:
+    """Return where a path leads through links; Windows cannot follow every name, such as that of a console."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return os.path.abspath(path)
 
 
 def same_file(first: str | int, second: str) -> bool:
@@ -265,7 +274,7 @@ def _holds_a_disk(path: str) -> bool:
 
 
 def _same_place(first: str, second: str) -> bool:
-    one, other = (os.path.normcase(os.path.realpath(host_path(path).opened)) for path in (first, second))
+    one, other = (os.path.normcase(real_path(host_path(path).opened)) for path in (first, second))
     return one == other or same_file(one, second)
 
 
