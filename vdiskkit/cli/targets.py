@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.events import absolute, tell
 from vdiskkit.io.paths import expand, host_path, open_source
+from vdiskkit.io.textinput import SAVE_AS_UTF8, decode_input, has_mark
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["disk_list", "open_disk", "read_target_chain", "version_file"]
 
 _LIST_LIMIT = 64 * 1024 * 1024
+_NO_TEXT = (
+    f"{SAVE_AS_UTF8}: in PowerShell with `Set-Content -Encoding utf8`, in cmd after `chcp 65001`; "
+    "names that are no text go into a list for -0"
+)
 
 
 def open_disk(session: Session, target: str) -> VDisk:
@@ -119,10 +124,35 @@ def version_file(target: str, at: str | None) -> str:
 
 def _read_list(path: str, *, nul: bool) -> list[str]:
     if path == "-":
-        data = sys.stdin.buffer.read(_LIST_LIMIT) if sys.stdin is not None else b""
+        shown = "standard input"
+        data = sys.stdin.buffer.read(_LIST_LIMIT + 1) if sys.stdin is not None else b""
     else:
+        shown = path
         with open_source(path) as source:
-            data = source.read_at(0, min(source.size, _LIST_LIMIT))
-    text = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
-    lines = text.split("\0") if nul else text.splitlines()
-    return [line for line in lines if line.strip()]
+            data = source.read_at(0, min(source.size, _LIST_LIMIT + 1))
+    if len(data) > _LIST_LIMIT:
+        raise UsageError(
+            f"the list is longer than {_LIST_LIMIT} bytes", location=Location(shown), hint="give several shorter lists"
+        )
+    names = _names_by_nul(data, shown) if nul else _names_by_line(data, shown)
+    return [name for name in names if name.strip()]
+
+
+def _names_by_line(data: bytes, shown: str) -> list[str]:
+    text = decode_input(data, shown, hint=_NO_TEXT, lone_surrogates=True)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UsageError(
+            f"line {line}: the list holds a NUL character",
+            location=Location(shown).at("line", str(line)),
+            hint="give -0 for a list whose paths end with NUL",
+        )
+    # Not splitlines: names may hold characters that it takes for line ends.
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def _names_by_nul(data: bytes, shown: str) -> list[str]:
+    # On other systems than Windows a name is any bytes, and such a list is how programs hand those on.
+    if os.name == "nt" or has_mark(data):
+        return decode_input(data, shown, guess_utf16=False, lone_surrogates=True).split("\0")
+    return os.fsdecode(data).split("\0")

@@ -16,6 +16,7 @@ from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.events import absolute, tell
 from vdiskkit.io.opening import create_private, open_shared
 from vdiskkit.io.paths import host_path
+from vdiskkit.io.textinput import decode_input
 from vdiskkit.journal import journal_path
 from vdiskkit.journal.format import BODY_OFFSET, SECTOR
 from vdiskkit.location import Location
@@ -185,18 +186,23 @@ def load_plan(path: str) -> SavedPlan:
             data = file.read(_LARGEST_PLAN + 1)
     except OSError as exc:
         raise SourceError(f"the plan cannot be read: {exc.strerror or exc}", location=Location(path)) from exc
+    if len(data) > _LARGEST_PLAN:
+        raise _no_plan(path, "it is too large")
+    text = decode_input(data, path)  # whoever looked at a plan may have saved it in another encoding
     try:
-        saved = _parse(data)
+        saved = _parse(text)
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise UsageError(f"this is no plan: {exc}", location=Location(path), hint="make one with --plan-out") from exc
+        raise _no_plan(path, exc) from exc
     tell("patch", "plan.loaded", file=absolute(path), disk=absolute(saved.path), digest=saved.digest)
     return saved
 
 
-def _parse(data: bytes) -> SavedPlan:
-    if len(data) > _LARGEST_PLAN:
-        raise ValueError("it is too large")
-    plan = json.loads(data.decode("utf-8"))
+def _no_plan(path: str, why: object) -> UsageError:
+    return UsageError(f"this is no plan: {why}", location=Location(path), hint="make one with --plan-out")
+
+
+def _parse(text: str) -> SavedPlan:
+    plan = json.loads(text)
     if plan["schema"] != _SCHEMA:
         raise ValueError(f"its schema is {plan['schema']!r}, not {_SCHEMA}")
     volume, now = plan["volume"], datetime.fromisoformat(plan["now"])

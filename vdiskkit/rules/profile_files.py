@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import PolicyError
+from vdiskkit.io.textinput import decode_input
 from vdiskkit.location import Location
 from vdiskkit.rules.catalogue import rule_codes
 from vdiskkit.rules.profile import BUILT_IN, Profile
@@ -110,7 +111,4 @@ def _read(path: Path, shown: str) -> str:
         ) from exc
     if len(data) > _SIZE_LIMIT:
         raise PolicyError("the profile is larger than 1 MiB", location=Location(shown))
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as exc:
-        raise PolicyError("the profile is not UTF-8", location=Location(shown)) from exc
+    return decode_input(data, shown, error=PolicyError).replace("\r\n", "\n")

@@ -131,7 +131,7 @@ def test_what_is_wrong_is_said_with_line_and_what_was_meant(
     [
         (b"mode = ", "no TOML"),
         (b"a = 1\na = 2", "no TOML"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b'fail_on = "note"\n\xe4', r"line 2: this is no utf-8 text: unexpected end of data \(e4 at byte 17\)"),
         (b"# " + bytes([65]) * (1 << 20), "larger than 1 MiB"),
     ],
 )

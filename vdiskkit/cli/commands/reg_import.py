@@ -23,12 +23,10 @@ _LARGEST_FILE = 64 * 1024 * 1024
 
 def _encoding(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None:
-        import codecs
-
         try:
-            codecs.lookup(value)
+            b" ".decode(value)  # not codecs.lookup, which also knows what is no encoding of text
         except (LookupError, ValueError):
-            raise click.BadParameter(f"{value!r} is no encoding; one is cp1252", ctx, option) from None
+            raise click.BadParameter(f"{value!r} is no encoding of text; one is cp1252", ctx, option) from None
     return value
 
 

@@ -6,18 +6,18 @@ or as UTF-8 without a mark, as this program prints it.
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import NamedTuple
 
 from vdiskkit.errors import UsageError
+from vdiskkit.io.textinput import decode_input
 from vdiskkit.location import Location
 from vdiskkit.text import displayable
 
 __all__ = ["RegLines", "decode_text", "reg_error"]
 
 _SIZE_MAX = 64 * 1024 * 1024
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_HINT = "save the file as Unicode (UTF-16 with byte order mark), or name its encoding"
 _LINE_END = re.compile("(\r\n|\n|\r)")
 
 
@@ -39,36 +39,11 @@ def decode_text(data: bytes, path: str, encoding: str | None) -> str:
     """
     if len(data) > _SIZE_MAX:
         raise UsageError(f".reg text of {len(data)} bytes is too long; the limit is {_SIZE_MAX}")
-    for mark, name in _MARKS:
-        if data.startswith(mark):
-            return _decode(data[len(mark) :], path, name)
-    if data[1:2] == b"\0":
-        return _decode(data, path, "utf-16-le")
-    if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise UsageError(f"no encoding has the name {displayable(encoding, 40)!r}") from None
-        return _decode(data, path, encoding)
-    if not data.isascii() and data.lstrip().startswith(b"REGEDIT4"):
-        _decode(data, path, "ascii")
-    return _decode(data, path, "utf-8")
-
-
-def _decode(data: bytes, path: str, encoding: str) -> str:
+    if encoding is None:
+        # REGEDIT4 is in the code page of the machine that wrote it, whichever that was.
+        encoding = "ascii" if data.lstrip().startswith(b"REGEDIT4") else "utf-8"
     # Names in the registry can hold lone surrogates, and regedit writes them out as they are.
-    errors = "surrogatepass" if encoding.startswith("utf-16") else "strict"
-    try:
-        return data.decode(encoding, errors)
-    except UnicodeError as exc:
-        at = exc.start if isinstance(exc, UnicodeDecodeError) else 0
-        line = data[:at].decode(encoding, "replace").count("\n") + 1
-        raise reg_error(
-            path,
-            line,
-            f"this is no {encoding} text: {getattr(exc, 'reason', exc)} ({data[at : at + 2].hex(' ')})",
-            "save the file as Unicode (UTF-16 with byte order mark), or name its encoding",
-        ) from None
+    return decode_input(data, path, encoding=encoding, hint=_HINT, lone_surrogates=True)
 
 
 class Quoted(NamedTuple):

@@ -154,7 +154,8 @@ def failure(text: str | bytes, **options: str) -> str:
         (UNICODE + KEY + '"a"=str:b', "is not followed by a quoted text"),
         (UNICODE + KEY + '"a"="\0"', "a text contains a NUL character"),
         (UNICODE.encode() + b"\r\n\xe4", "line 4: this is no utf-8 text: "),
-        (b"REGEDIT4\r\n\r\n;\xc3\xa4", "line 3: this is no ascii text: ordinal not in range(128) (c3 a4) | save the"),
+        (b"REGEDIT4\r\n\r\n;\xc3\xa4",
+         "line 3: this is no ascii text: ordinal not in range(128) (c3 a4 at byte 13) | save the file as Unicode"),
         (codecs.BOM_UTF16_LE + b"abc", "line 1: this is no utf-16-le text: truncated data"),
         ('REGEDIT4\r\n[K]\r\n"a"=hex(2):e4', "line 3: the bytes of hex(2):e4 are no ascii text"),
     ],
@@ -164,7 +165,8 @@ def test_errors_name_the_line_and_what_was_meant(text: str | bytes, message: str
 
 
 def test_wrong_encodings_and_sizes() -> None:
-    assert "no encoding has the name 'klingon'" in failure(b"REGEDIT4", encoding="klingon")
+    assert "no encoding of text has the name 'klingon'" in failure(b"REGEDIT4", encoding="klingon")
+    assert "no encoding of text has the name 'rot13'" in failure(b"REGEDIT4", encoding="rot13")
     assert "is too long" in failure(bytes(64 * 1024 * 1024 + 1))
 
 
