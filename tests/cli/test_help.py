@@ -48,7 +48,7 @@ def test_every_command_is_there() -> None:
         "inspect", "validate", "chain show", "chain check", "license", "pvp show", "pvp set",
         "reg get", "reg ls", "reg export", "reg set", "reg delete", "reg import",
         "ls", "cat", "stat", "kms-prep", "rm", "replay", "apply", "undo", "recover", "journal ls", "journal show",
-        "rules", "rule", "explain", "profile show", "profile check", "profile init", "schema",
+        "rules", "rule", "explain", "profile show", "profile check", "profile init", "schema", "completion",
     ]  # fmt: skip
 
 

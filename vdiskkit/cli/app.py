@@ -36,6 +36,7 @@ _COMMANDS = {
     "explain": ("vdiskkit.cli.commands.explain", "Explain a code: of Windows, PVS or vdiskkit."),
     "profile": ("vdiskkit.cli.commands.profile", "Profiles of rules and expectations."),
     "schema": ("vdiskkit.cli.commands.schema", "Print the JSON Schema of a result."),
+    "completion": ("vdiskkit.cli.commands.completion", "Print the completion script of a shell."),
 }
 
 

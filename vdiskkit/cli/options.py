@@ -12,6 +12,8 @@ from vdiskkit.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
 __all__ = [
     "PathType",
     "at_option",
@@ -37,6 +39,17 @@ class PathType(_TextParamType):
 
     name = "path"
     envvar_list_splitter: ClassVar[str] = os.pathsep
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's own signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Leave it to the shell, which knows how its paths are quoted."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 def common_options(function: _F) -> _F:

@@ -28,7 +28,7 @@ __all__ = ["command"]
     ),
     short_help="Carry out a saved plan.",
 )
-@click.argument("plan_file", metavar="PLAN")
+@click.argument("plan_file", metavar="PLAN", type=PathType())
 @yes_option
 @dry_run_option
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, disk_options, output_option
+from vdiskkit.cli.options import PathType, common_options, disk_options, output_option
 from vdiskkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _PLAIN = frozenset(b"\t\n\r") | frozenset(range(0x20, 0x7F)) | frozenset(range(0
     ),
     short_help="Write the content of a guest file.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="PATH")
 @disk_options
 @output_option

@@ -29,7 +29,7 @@ __all__ = ["command"]
     ),
     short_help="Judge whether chains of versions are whole.",
 )
-@click.argument("disks", nargs=-1, metavar="DISK...")
+@click.argument("disks", nargs=-1, metavar="DISK...", type=PathType())
 @click.option(
     "--profile",
     metavar="NAME|FILE",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import chain_options, common_options, json_options, output_option
+from vdiskkit.cli.options import PathType, chain_options, common_options, json_options, output_option
 
 if TYPE_CHECKING:
     from vdiskkit.chain.facts import ChainFacts
@@ -31,7 +31,7 @@ __all__ = ["command"]
     ),
     short_help="Show a disk with all its parents, and what lies beside them.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @chain_options
 @json_options
 @output_option

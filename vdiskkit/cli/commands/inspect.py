@@ -40,7 +40,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     ),
     short_help="Everything known about a vDisk at a glance.",
 )
-@click.argument("disks", nargs=-1, metavar="DISK...")
+@click.argument("disks", nargs=-1, metavar="DISK...", type=PathType())
 @click.option(
     "--section",
     multiple=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, json_options, output_option
+from vdiskkit.cli.options import PathType, common_options, json_options, output_option
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -26,7 +26,7 @@ __all__ = ["command"]
     ),
     short_help="List the changes that are kept.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @json_options
 @output_option
 @common_options

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, json_options, output_option
+from vdiskkit.cli.options import PathType, common_options, json_options, output_option
 from vdiskkit.errors import NotFoundError
 from vdiskkit.location import Location
 
@@ -29,7 +29,7 @@ __all__ = ["command"]
     ),
     short_help="Show one change with all ranges that it wrote.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.option("--id", metavar="ID", help="Id of the change, or its beginning.")
 @json_options
 @output_option

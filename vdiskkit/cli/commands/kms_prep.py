@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -28,7 +29,7 @@ __all__ = ["command"]
     ),
     short_help="Set values and remove files, as KMS preparation asks for.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.option("--skip-rearm", type=click.Choice(["0", "1", "absent"]), help="The SkipRearm value, or none.")
 @click.option("--kms-host", metavar="NAME|absent", help="The KMS host; absent: it is found by DNS.")
 @click.option("--kms-port", metavar="N|absent", help="Its TCP port; absent: 1688.")

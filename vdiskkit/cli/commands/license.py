@@ -30,7 +30,7 @@ __all__ = ["command"]
     ),
     short_help="Licensing facts only: Windows and Office.",
 )
-@click.argument("disks", nargs=-1, metavar="DISK...")
+@click.argument("disks", nargs=-1, metavar="DISK...", type=PathType())
 @click.option("--show-key", is_flag=True, help="Show product keys whole; otherwise only the last five characters.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also look at the disks in LIST, one path a line.")
 @click.option("-0", "--null", is_flag=True, help="Paths in lists end with NUL instead of a line end.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, disk_options, json_options, output_option
+from vdiskkit.cli.options import PathType, common_options, disk_options, json_options, output_option
 from vdiskkit.errors import CorruptStructureError, FormatError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _DAMAGED = "ntfs.index_damaged"
     ),
     short_help="List a directory of the guest file system.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="[PATH]", default="\\", required=False)
 @click.option("-l", "--long", is_flag=True, help="Also show size, time of the last write and how it is stored.")
 @click.option("--streams", is_flag=True, help="Also show the data streams of each file.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, output_option
+from vdiskkit.cli.options import PathType, common_options, output_option
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -25,7 +25,7 @@ __all__ = ["command"]
     ),
     short_help="Show a profile with all that it extends.",
 )
-@click.argument("name", required=False, metavar="[NAME|FILE]")
+@click.argument("name", required=False, metavar="[NAME|FILE]", type=PathType())
 @output_option
 @common_options
 @click.pass_obj

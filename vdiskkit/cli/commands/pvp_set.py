@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 from vdiskkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = ["command"]
     ),
     short_help="Change known fields of a .pvp file.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("settings", nargs=-1, required=True, metavar="FIELD=VALUE...")
 @change_options
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import at_option, common_options, json_options, output_option
+from vdiskkit.cli.options import PathType, at_option, common_options, json_options, output_option
 from vdiskkit.errors import NotFoundError
 from vdiskkit.location import Location
 
@@ -32,7 +32,7 @@ __all__ = ["command"]
     ),
     short_help="Show every field of a .pvp file.",
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=PathType())
 @at_option
 @json_options
 @output_option

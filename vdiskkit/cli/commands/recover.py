@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import dry_run_option, force_option, result_options, yes_option
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -26,7 +27,7 @@ __all__ = ["command"]
     ),
     short_help="Bring an interrupted change to an end.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.option("--forward", is_flag=True, help="Finish the change, if all of it was written, instead of undoing it.")
 @yes_option
 @dry_run_option

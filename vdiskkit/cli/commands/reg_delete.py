@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -30,7 +31,7 @@ __all__ = ["command"]
     ),
     short_help="Delete a value, or a key with all below it.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("key", metavar="KEY")
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option("--default", is_flag=True, help="Delete the key's default value.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, disk_options, output_option
+from vdiskkit.cli.options import PathType, common_options, disk_options, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _root(ctx: click.Context, option: click.Parameter, value: str | None) -> str
     ),
     short_help="Write a key and all below it as .reg text.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="PATH")
 @click.option(
     "--root",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, disk_options, json_options
+from vdiskkit.cli.options import PathType, common_options, disk_options, json_options
 from vdiskkit.errors import ValueMissingError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = ["command"]
     ),
     short_help="Print the data of one value.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="PATH")
 @click.argument("name", metavar="[NAME]", default="", required=False)
 @disk_options

@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 from vdiskkit.errors import UsageError
 from vdiskkit.location import Location
 
@@ -41,8 +42,8 @@ def _encoding(ctx: click.Context, option: click.Parameter, value: str | None) ->
     ),
     short_help="Make the changes of a .reg file.",
 )
-@click.argument("disk", metavar="DISK")
-@click.argument("file", metavar="FILE")
+@click.argument("disk", metavar="DISK", type=PathType())
+@click.argument("file", metavar="FILE", type=PathType())
 @click.option(
     "--encoding",
     metavar="NAME",

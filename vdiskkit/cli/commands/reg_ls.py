@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import common_options, disk_options, json_options, output_option
+from vdiskkit.cli.options import PathType, common_options, disk_options, json_options, output_option
 from vdiskkit.errors import CorruptStructureError, FormatError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["command"]
     ),
     short_help="List the values and subkeys of a key.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="PATH")
 @click.option("--depth", type=click.IntRange(1, 100), default=1, show_default=True, help="Levels of subkeys to list.")
 @disk_options

@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -28,7 +29,7 @@ __all__ = ["command"]
     ),
     short_help="Set one value.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("key", metavar="KEY")
 @click.argument("words", nargs=-1, metavar="NAME VALUE...")
 @click.option(

@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -27,7 +28,7 @@ __all__ = ["command"]
     ),
     short_help="Write back what the logs of hives and of a VHDX hold.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @change_options
 @click.pass_obj
 def command(session: Session, disk: str) -> int:

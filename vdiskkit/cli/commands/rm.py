@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import change_options
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -27,7 +28,7 @@ __all__ = ["command"]
     ),
     short_help="Delete one guest file.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.argument("path", metavar="PATH")
 @click.option("--missing-ok", is_flag=True, help="A file that is not there is no error.")
 @click.option("--all-links", is_flag=True, help="Delete every hard link of the file, not only this one.")

@@ -8,6 +8,7 @@ import click
 
 from vdiskkit.cli.change_options import dry_run_option, force_option, result_options, yes_option
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
@@ -26,7 +27,7 @@ __all__ = ["command"]
     ),
     short_help="Take the newest change of a disk back.",
 )
-@click.argument("disk", metavar="DISK")
+@click.argument("disk", metavar="DISK", type=PathType())
 @click.option("--id", metavar="ID", help="Id of the change, or its beginning; another one than the newest is refused.")
 @yes_option
 @dry_run_option

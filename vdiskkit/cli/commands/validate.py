@@ -31,7 +31,7 @@ __all__ = ["command"]
     ),
     short_help="Judge whether vDisks are fit to be copied.",
 )
-@click.argument("disks", nargs=-1, metavar="DISK...")
+@click.argument("disks", nargs=-1, metavar="DISK...", type=PathType())
 @rule_options
 @click.option("--deep", is_flag=True, help="Also read what costs more than a glance, such as a large $Bitmap.")
 @click.option("--all-results", is_flag=True, help="In text, also tell what passed and what was left out.")
