@@ -13,6 +13,7 @@ anything else               9     a short text; the traceback goes to the log fi
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,9 @@ def _usage_error(exc: click.ClickException, session: Session) -> UsageError:
     context = exc.ctx if isinstance(exc, click.UsageError) else None
     session.schema = getattr(context and context.command, "schema", None) or session.schema
     command = context.command_path if context else "vdiskkit"
-    return UsageError(exc.format_message().rstrip("."), hint=f"see `{command} --help`")
+    # click sets the choices of a missing argument one below the other, each behind a tab; here a message is one line.
+    message = re.sub(r"\s*[\n\t]\s*", " ", exc.format_message())
+    return UsageError(message.rstrip("."), hint=f"see `{command} --help`")
 
 
 def _write_error(session: Session, error: VDiskError) -> None:
