@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from vdiskkit.cli.guest import first_directory
 from vdiskkit.cli.output import note
 from vdiskkit.errors import KeyMissingError
 from vdiskkit.io.paths import open_source
@@ -156,6 +157,10 @@ def _hint(hive: Hive, relative: str, *, in_file: bool) -> str:
         parent = parent.rpartition("\\")[0]
         key = hive.find(parent)
     if not parent:
+        top = (sub.name for sub in hive.root.subkeys(on_error=lambda _: None))
+        lost = first_directory(relative, top) if in_file else None
+        if lost is not None:
+            return f'a shell takes backslashes out: put the path in double quotes, "{lost}\\..."'
         return "`reg ls` lists what is there"
     return f"the path exists up to {parent}; `reg ls` lists what is there"
 

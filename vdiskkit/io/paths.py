@@ -115,7 +115,8 @@ def host_path(path: str | os.PathLike[str], *, windows: bool = _WINDOWS) -> Host
         raise UsageError(
             "a path that is relative to the current folder of a drive is not accepted",
             location=Location(text),
-            hint=f"write {text[:2]}\\{text[2:]} for a file of that drive, ./{text} for a file of that name",
+            hint=f"write {text[:2]}\\{text[2:]} for a file of that drive, ./{text} for a file of that name; "
+            "in shells that take backslashes out, put the path in double quotes",
         )
     if not windows:
         return HostPath(text, text)

@@ -39,6 +39,7 @@ _ROOTS = {
 }
 _USERS = {".DEFAULT": "DEFAULT", "S-1-5-18": "DEFAULT", "S-1-5-19": "LOCALSERVICE", "S-1-5-20": "NETWORKSERVICE"}
 _USER_ROOTS = {"DEFAULT": r"HKU\.DEFAULT", "LOCALSERVICE": r"HKU\S-1-5-19", "NETWORKSERVICE": r"HKU\S-1-5-20"}
+_LOST = r'put the path in double quotes, like "HKLM\SOFTWARE\Microsoft": a shell takes backslashes out'
 _MACHINE = ("SOFTWARE", "SYSTEM", "SAM", "SECURITY", "COMPONENTS", "DRIVERS")
 
 
@@ -81,7 +82,7 @@ def parse_registry_path(text: str) -> RegistryPath:
         if parts[0].upper() not in HIVE_FILES:
             raise UsageError(
                 f"the registry path {text!r} begins with no known root or hive",
-                hint=r"write it like HKLM\SOFTWARE\Microsoft",
+                hint=_LOST if _lost_separators(text) else r"write it like HKLM\SOFTWARE\Microsoft",
             )
         return RegistryPath(parts[0].upper(), "\\".join(rest))
     if root == "HKCR":
@@ -110,6 +111,28 @@ def _below_root(root: str, rest: list[str], text: str) -> RegistryPath:
         return RegistryPath(_USERS[name], "\\".join(rest[1:]))
     if name not in _MACHINE:
         raise UsageError(
-            f"HKLM has no hive {rest[0]!r} in an image ({text!r})", hint=f"the hives there are {', '.join(_MACHINE)}"
+            f"HKLM has no hive {rest[0]!r} in an image ({text!r})",
+            hint=_LOST if len(rest) == 1 and _goes_on(name, _MACHINE) else f"the hives there are {', '.join(_MACHINE)}",
         )
     return RegistryPath(name, "\\".join(rest[1:]))
+
+
+def _lost_separators(text: str) -> bool:
+    r"""Whether a path looks as if a shell took its backslashes out: ``HKLMSOFTWAREMicrosoft``, ``SYSTEMSelect``.
+
+    It holds none, and the name of a hive follows its root at once, or more the name of a hive.
+    """
+    if "\\" in text:
+        return False
+    name = text.upper().removeprefix("COMPUTER")
+    for root, short in _ROOTS.items():
+        if name.startswith(root):
+            below = name.removeprefix(root).removeprefix(":")
+            hives = {"HKLM": _MACHINE, "HKU": tuple(_USERS)}.get(short)
+            return below.startswith(hives) if hives else bool(below)
+    return _goes_on(name, tuple(HIVE_FILES))
+
+
+def _goes_on(name: str, hives: tuple[str, ...]) -> bool:
+    """Whether a name begins with that of a hive and goes on as a path would; ``SYSTEM32`` and ``SAM.LOG`` do not."""
+    return any(name.startswith(hive) and len(name) >= len(hive) + 3 and name[len(hive)] != "." for hive in hives)

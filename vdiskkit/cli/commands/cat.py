@@ -42,11 +42,12 @@ def command(session: Session, disk: str, path: str) -> int:
 
     PATH is not case-sensitive, takes either slash, and needs no drive; file:stream names another data stream.
     """
+    from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import open_output
     from vdiskkit.cli.targets import open_disk
 
     with open_disk(session, disk) as opened:
-        source = opened.volume.lookup(path).open()
+        source = lookup(opened.volume, path).open()
         if session.output is None and _to_terminal():
             _refuse_control_bytes(source)
         output = open_output(session)

@@ -48,6 +48,7 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
 
     PATH is not case-sensitive, takes either slash, and needs no drive: Windows\System32 or C:/Windows/System32.
     """
+    from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import note, open_output
     from vdiskkit.cli.results import answer
     from vdiskkit.cli.targets import open_disk
@@ -56,7 +57,7 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
     with open_disk(session, disk) as opened:
         volume = opened.volume
         before = set(volume.notices)
-        directory = volume.lookup(path)
+        directory = lookup(volume, path)
         full = long or streams or session.json
         if session.json:
             from vdiskkit.report.file_facts import LsResult

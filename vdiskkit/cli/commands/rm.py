@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,10 @@ from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from vdiskkit.cli.session import Session
+    from vdiskkit.ntfs import NtfsVolume
     from vdiskkit.patch.plan import Plan
 
 __all__ = ["command"]
@@ -38,15 +42,33 @@ def command(session: Session, disk: str, path: str, missing_ok: bool, all_links:
     """Delete one guest file, with its short (8.3) name.
 
     Other hard links of the file stay, and with them its content; system files have one in WinSxS. Directories and the
-    file system's own files are refused. A link is deleted itself, not what it leads to.
+    file system's own files are refused. A link is deleted itself, not what it leads to. Where a missing file is no
+    error, a path that looks as if a shell took its backslashes out is one.
     """
     from vdiskkit.cli.change import carry_out
+    from vdiskkit.cli.guest import missing_hint, refuse_lost_separators
 
     def make(target: str, **arguments: Any) -> Plan:  # noqa: ANN401 - those of the public function
         import vdiskkit
 
-        return vdiskkit.plan(
-            target, [vdiskkit.DeleteFile(path=path, missing_ok=missing_ok, all_links=all_links)], **arguments
-        )
+        operations = [vdiskkit.DeleteFile(path=path, missing_ok=missing_ok, all_links=all_links)]
+        try:
+            plan = vdiskkit.plan(target, operations, **arguments)
+        except vdiskkit.FileMissingError as exc:
+            with _volume(target, arguments) as volume:
+                exc.hint = exc.hint or missing_hint(volume, path)
+            raise
+        if not any(change.kind == "file" for change in plan.changes):
+            with _volume(target, arguments) as volume:
+                refuse_lost_separators(volume, path)
+        return plan
 
     return carry_out(session, disk, make)
+
+
+@contextmanager
+def _volume(target: str, arguments: Mapping[str, Any]) -> Iterator[NtfsVolume]:
+    import vdiskkit
+
+    with vdiskkit.open_vdisk(target, volume=arguments["volume"], parent_dirs=arguments["parent_dirs"]) as disk:
+        yield disk.volume

@@ -38,6 +38,7 @@ def command(session: Session, disk: str, path: str) -> int:
 
     A link is shown itself, not what it leads to.
     """
+    from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import open_output
     from vdiskkit.cli.results import answer
     from vdiskkit.cli.targets import open_disk
@@ -45,7 +46,7 @@ def command(session: Session, disk: str, path: str) -> int:
     from vdiskkit.report.file_text import file_lines
 
     with open_disk(session, disk) as opened:
-        facts = opened.volume.lookup(path, follow=False).facts()
+        facts = lookup(opened.volume, path, follow=False).facts()
     if session.json:
         answer(session, facts.to_dict(), target=disk)
         return 0
