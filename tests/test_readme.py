@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.shell.words import cmd_words
 from vdiskkit.cli.run import run
 from vdiskkit.cli.session import Session
 from vdiskkit.rules.catalogue import built_in_rules
@@ -27,12 +27,11 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_screen_copy_is_what_the_command_prints(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    screens = re.findall(r"^    \$ python -m vdiskkit ((?:.*\\\n)*.*)\n((?:    .*\n)+)", TEXT, re.MULTILINE)
+    screens = re.findall(r"^    \$ python -m vdiskkit (.*)\n((?:    .*\n)+)", TEXT, re.MULTILINE)
     assert len(screens) == 2
     command, copy = screens[number]
     monkeypatch.chdir(ROOT)
-    # As a POSIX shell reads it, in which a backslash between quotation marks stays one before letters.
-    assert run(shlex.split(command.replace("\\\n", " ")), Session()) == 0
+    assert run(cmd_words(command), Session()) == 0
     printed = capsys.readouterr()
 
     def words(text: str) -> list[str]:

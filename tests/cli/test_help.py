@@ -17,7 +17,6 @@ from vdiskkit import __version__
 from vdiskkit.cli.app import root
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.exitcodes import MEANING
-from vdiskkit.cli.session import Session
 from vdiskkit.cli.version import DEPENDENCIES, LICENSE
 
 if TYPE_CHECKING:
@@ -67,18 +66,6 @@ def test_help_shows_two_examples_and_the_exit_codes(
     assert outcome.out.isascii()
     assert run(*path, "-h") == outcome
     assert found.help
-
-
-@pytest.mark.parametrize(("path", "found"), COMMANDS, ids=NAMES)
-def test_examples_are_command_lines_that_parse(path: tuple[str, ...], found: Command) -> None:
-    import shlex
-
-    for line, _ in found.examples:
-        words = shlex.split(line.replace("\\", "\\\\"))
-        assert tuple(words[: len(path)]) == path
-        parent = root.make_context("vdiskkit", ["inspect"], obj=Session())
-        context = found.make_context("x", words[len(path) :], parent=parent)
-        assert context.params is not None
 
 
 @pytest.mark.parametrize(("path", "found"), COMMANDS, ids=NAMES)

@@ -84,12 +84,19 @@ def test_a_key_of_a_hive_file(run: Callable[..., Outcome], software: Path) -> No
         assert "double quotes" not in outcome.err
 
 
+def test_the_root_of_a_hive_file_needs_no_path(run: Callable[..., Outcome], software: Path) -> None:
+    assert run("reg", "ls", software) == run("reg", "ls", software, "\\")
+    outcome = run("reg", "ls", WIN7)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "error: no registry path was given\n" in outcome.err
+
+
 @pytest.mark.parametrize("command", ["cat", "stat", "ls"])
 def test_guest_paths_that_are_read(run: Callable[..., Outcome], command: str) -> None:
     for path in ("WindowsSystem32configSOFTWARE", "windowsnothing", "C:WindowsSystem32"):
         outcome = run(command, WIN7, path)
         assert (outcome.code, outcome.out) == (1, "")
-        assert f"{GUEST} in the root directory write /{path}\n" in outcome.err
+        assert f'{GUEST} in the root directory write "\\{path}"\n' in outcome.err
     for path in ("nothing.txt", r"Windows\nothing", "/WindowsSystem32", "Windows.old", "Windows (copy)"):
         outcome = run(command, WIN7, path)
         assert outcome.code == 1
@@ -112,7 +119,7 @@ def test_a_file_that_was_never_meant_is_not_gone_already(
         outcome = run("rm", disk, path, "--missing-ok", *options)
         assert (outcome.code, outcome.out) == (2, "")
         assert f"error: there is no file {path}, and the path looks as if its separators were lost\n" in outcome.err
-        assert f"{GUEST} in the root directory write /{path}\n" in outcome.err
+        assert f'{GUEST} in the root directory write "\\{path}"\n' in outcome.err
     outcome = run("rm", disk, path, YES)
     assert (outcome.code, outcome.out) == (1, "")
     assert GUEST in outcome.err

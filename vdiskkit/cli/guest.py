@@ -84,5 +84,5 @@ def _begins_with(volume: NtfsVolume, path: str) -> str | None:
 def _hint(directory: str, path: str) -> str:
     return (
         f'a shell takes backslashes out: put the path in double quotes, "{directory}\\..."; '
-        f"for a file of this name in the root directory write /{path}"
+        f'for a file of this name in the root directory write "\\{path}"'
     )

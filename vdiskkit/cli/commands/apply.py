@@ -24,7 +24,7 @@ __all__ = ["command"]
     exit_codes=(0, 1, 3, 4, 5, 6, 7),
     examples=(
         ("apply win10.plan --yes", "carry out what `--plan-out win10.plan` saved"),
-        (r"apply win10.plan --disk D:\store\win10.vhd --dry-run", "would it still fit this copy of the disk?"),
+        ("apply win10.plan --disk D:/store/win10.vhd --dry-run", "would it still fit this copy of the disk?"),
     ),
     short_help="Carry out a saved plan.",
 )

@@ -26,8 +26,8 @@ _PLAIN = frozenset(b"\t\n\r") | frozenset(range(0x20, 0x7F)) | frozenset(range(0
     cls=Command,
     exit_codes=(0, 1, 3, 5),
     examples=(
-        (r"cat win10.vhd Windows\System32\config\SOFTWARE --output SOFTWARE", "copy a hive out of the image"),
-        ("cat win10.vhd /Personality.ini", "show a text file"),
+        (r'cat win10.vhd "Windows\System32\config\SOFTWARE" --output SOFTWARE', "copy a hive out of the image"),
+        ("cat win10.vhd Personality.ini", "show a text file"),
     ),
     short_help="Write the content of a guest file.",
 )

@@ -23,7 +23,7 @@ __all__ = ["command"]
     schema="vdiskkit.validate/1",
     exit_codes=(0, 1, 3, 8),
     examples=(
-        (r"chain check \\pvs01\store$\win10.pvp", "every structure of the disk and its parents, and the folder"),
+        (r'chain check "D:\store\win10.pvp"', "every structure of the disk and its parents, and the folder"),
         ("chain check win10.vhd --at latest --fail-on warning", "the chain of the newest version, stricter"),
         ("chain check *.avhd --json", "several chains, in the form of validate --json"),
     ),

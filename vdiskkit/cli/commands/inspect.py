@@ -34,7 +34,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     schema="vdiskkit.inspect/1",
     exit_codes=(0, 3, 5),
     examples=(
-        (r"inspect \\pvs01\store$\win10.vhd", "all sections as text"),
+        (r'inspect "D:\store\win10.vhd"', "all sections as text"),
         ("inspect win10.pvp --json", "the same facts as one JSON object; the .pvp finds its disk"),
         ("inspect win10.vhd --at latest --section license,tokens", "two sections of the newest version"),
     ),

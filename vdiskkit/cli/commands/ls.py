@@ -29,8 +29,8 @@ _DAMAGED = "ntfs.index_damaged"
     schema="vdiskkit.ls/1",
     exit_codes=(0, 1, 3, 5),
     examples=(
-        (r"ls win10.vhd Windows\System32\config -l", "sizes and times of the hives"),
-        ("ls win10.vhd / --json", "the root directory as JSON"),
+        (r'ls win10.vhd "Windows\System32\config" -l', "sizes and times of the hives"),
+        ("ls win10.vhd --json", "the root directory as JSON"),
     ),
     short_help="List a directory of the guest file system.",
 )

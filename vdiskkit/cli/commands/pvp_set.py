@@ -25,7 +25,7 @@ __all__ = ["command"]
     exit_codes=(0, 1, 3, 4, 5, 6, 7),
     examples=(
         ("pvp set win10.vhd license_mode=kms --dry-run", "what would be written"),
-        ('pvp set win10.vhd description="Windows 10, November" major_release=4 --yes', "two fields at once"),
+        ('pvp set win10.vhd "description=Windows 10, November" major_release=4 --yes', "two fields at once"),
     ),
     short_help="Change known fields of a .pvp file.",
 )

@@ -24,10 +24,10 @@ __all__ = ["command"]
     exit_codes=(0, 1, 3, 4, 5, 6, 7),
     examples=(
         (
-            r"reg delete win10.vhd HKLM\SOFTWARE\Policies\Example Server --missing-ok --yes",
+            r'reg delete win10.vhd "HKLM\SOFTWARE\Policies\Example" Server --missing-ok --yes',
             "one value; no error when it is gone already",
         ),
-        (r"reg delete win10.vhd HKLM\SOFTWARE\Example --recursive --dry-run", "a key and all below it"),
+        (r'reg delete win10.vhd "HKLM\SOFTWARE\Example" --recursive --dry-run', "a key and all below it"),
     ),
     short_help="Delete a value, or a key with all below it.",
 )

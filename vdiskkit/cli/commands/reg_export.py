@@ -36,8 +36,8 @@ def _root(ctx: click.Context, option: click.Parameter, value: str | None) -> str
     cls=Command,
     exit_codes=(0, 1, 3, 5),
     examples=(
-        (r"reg export win10.vhd HKLM\SYSTEM\Select --output select.reg", "a file that reg.exe imports (UTF-16LE)"),
-        (r"reg export SOFTWARE Microsoft\Office --root SOFTWARE", "UTF-8 on standard output, with that root name"),
+        (r'reg export win10.vhd "HKLM\SYSTEM\Select" --output select.reg', "a file that reg.exe imports (UTF-16LE)"),
+        (r'reg export SOFTWARE "Microsoft\Office" --root SOFTWARE', "UTF-8 on standard output, with that root name"),
     ),
     short_help="Write a key and all below it as .reg text.",
 )

@@ -26,13 +26,13 @@ __all__ = ["command"]
     schema="vdiskkit.reg-ls/1",
     exit_codes=(0, 1, 3, 5),
     examples=(
-        (r"reg ls win10.vhd HKLM\SYSTEM\Select", "the values and subkeys of one key"),
-        (r"reg ls SOFTWARE \ --depth 2 --json", "two levels below the root of a hive file"),
+        (r'reg ls win10.vhd "HKLM\SYSTEM\Select"', "the values and subkeys of one key"),
+        ("reg ls SOFTWARE --depth 2 --json", "two levels below the root of a hive file"),
     ),
     short_help="List the values and subkeys of a key.",
 )
 @click.argument("disk", metavar="DISK", type=PathType())
-@click.argument("path", metavar="PATH")
+@click.argument("path", metavar="[PATH]", default="\\", required=False)
 @click.option("--depth", type=click.IntRange(1, 100), default=1, show_default=True, help="Levels of subkeys to list.")
 @disk_options
 @json_options
@@ -40,7 +40,7 @@ __all__ = ["command"]
 @common_options
 @click.pass_obj
 def command(session: Session, disk: str, path: str, depth: int) -> int:
-    """List the values and subkeys of a key, in the order of the hive."""
+    """List the values and subkeys of a key, in the order of the hive; of a hive file without PATH its root."""
     from vdiskkit.cli.errors import tell_damage
     from vdiskkit.cli.output import open_output
     from vdiskkit.cli.registry import STALE, find_key, tell_odd

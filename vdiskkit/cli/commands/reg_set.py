@@ -23,9 +23,9 @@ __all__ = ["command"]
     schema="vdiskkit.patch/1",
     exit_codes=(0, 1, 3, 4, 5, 6, 7),
     examples=(
-        (r"reg set win10.vhd HKLM\SYSTEM\CurrentControlSet\Control\Example Start 4 --type dword --dry-run", "a number"),
-        (r"reg set win10.vhd HKLM\SYSTEM\Setup\Lists Names one two --type multi_sz --yes", "one VALUE for each text"),
-        (r"reg set win10.vhd HKLM\SOFTWARE\Example --default text --type sz --create-keys --yes", "the default value"),
+        (r'reg set win10.vhd "HKLM\SYSTEM\CurrentControlSet\Control" Example 0x1f --type dword --dry-run', "a number"),
+        (r'reg set win10.vhd "HKLM\SYSTEM\Select" Names one two --type multi_sz --yes', "one VALUE for each text"),
+        (r'reg set win10.vhd "HKLM\SOFTWARE\Example" --default text --type sz --create-keys --yes', "a default value"),
     ),
     short_help="Set one value.",
 )

@@ -27,8 +27,8 @@ __all__ = ["command"]
     schema="vdiskkit.patch/1",
     exit_codes=(0, 1, 3, 4, 5, 6, 7),
     examples=(
-        (r"rm win10.vhd Windows\System32\spp\store\2.0\tokens.dat --dry-run", "what would be written"),
-        (r"rm win10.vhd Windows\Temp\setup.log --missing-ok --yes", "no error when it is gone already"),
+        (r'rm win10.vhd "Windows\System32\spp\store\2.0\tokens.dat" --dry-run', "what would be written"),
+        (r'rm win10.vhd "Windows\Temp\setup.log" --missing-ok --yes', "no error when it is gone already"),
     ),
     short_help="Delete one guest file.",
 )

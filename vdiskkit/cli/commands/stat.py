@@ -21,8 +21,8 @@ __all__ = ["command"]
     schema="vdiskkit.stat/1",
     exit_codes=(0, 1, 3, 5),
     examples=(
-        (r"stat win10.vhd Windows\System32\spp\store\2.0\tokens.dat", "size, times, storage, streams"),
-        ("stat win10.vhd /Windows/explorer.exe --json", "the same as JSON"),
+        (r'stat win10.vhd "Windows\System32\spp\store\2.0\tokens.dat"', "size, times, storage, streams"),
+        ("stat win10.vhd Windows/explorer.exe --json", "the same as JSON"),
     ),
     short_help="Show what is known about a guest file.",
 )

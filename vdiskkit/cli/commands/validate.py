@@ -24,7 +24,7 @@ __all__ = ["command"]
     schema="vdiskkit.validate/1",
     exit_codes=(0, 1, 3, 4, 5, 6, 7, 8),
     examples=(
-        (r"validate \\pvs01\store$\win10.vhd", "by the profile that fits the licence mode in the side-car"),
+        (r'validate "D:\store\win10.vhd"', "by the profile that fits the licence mode in the side-car"),
         ("validate win10.vhd --profile kms-standard --report junit=out.xml", "text here, JUnit for the build server"),
         ("validate *.vhd --fail-on warning --ignore VHD105 --json", "several disks, stricter, as one JSON object"),
         ("validate win10.vhd --fix", "also what an edit of the file can mend; --fix --yes does it and judges again"),
