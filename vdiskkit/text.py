@@ -40,7 +40,7 @@ def displayable(text: str, limit: int | None = DEFAULT_LIMIT) -> str:
         text = text[:limit]
     if _UNSAFE.search(text):
         text = _UNSAFE.sub(lambda match: f"\\u{{{ord(match.group()):x}}}", text)
-    return f"{text}… ({cut} more characters)" if cut else text
+    return f"{text}... ({cut} more characters)" if cut else text
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -138,6 +138,18 @@ def test_a_list_with_nul_in_it_asks_for_the_option(
     assert "at    standard input > line:1" in outcome.err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names may hold lone surrogates on Windows")
+def test_a_name_that_this_system_cannot_have(run: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(codecs.BOM_UTF16_LE + "a\ud800b.vhd\n".encode("utf-16-le", "surrogatepass"))
+    outcome = run("license", "--files-from", tmp_path / "list", "--json")
+    assert outcome.code == 2
+    assert outcome.err == (
+        "error: the path holds a character that no file name can have here: U+D800\n  at    a\\u{d800}b.vhd\n"
+        "  hint  check the encoding of the list or script that the path comes from\n"
+    )
+    assert outcome.out.isascii()
+
+
 def test_a_list_without_end(run: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vdiskkit.cli.targets._LIST_LIMIT", 100)
     standard_input(monkeypatch, b"x" * 101)

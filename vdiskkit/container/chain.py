@@ -66,7 +66,7 @@ def attach_parents(
                 f"the differencing disk names itself as its parent (id {link.unique_id})", location=child.location
             )
         if link.unique_id in seen:
-            names = " → ".join(displayable(item.path or "?") for item in (*seen.values(), seen[link.unique_id]))
+            names = " -> ".join(displayable(item.path or "?") for item in (*seen.values(), seen[link.unique_id]))
             raise ChainError(f"the chain of parents is a loop: {names}", location=child.location)
         search = ParentSearch(child, link, finder, open_source, owner=disk)
         parent = search.run()

@@ -96,14 +96,22 @@ def host_path(path: str | os.PathLike[str], *, windows: bool = _WINDOWS) -> Host
         windows: Whether Windows will open it; the checks are the same everywhere.
 
     Raises:
-        UsageError: The path is empty, holds a NUL, is drive-relative (``C:x``), names a device, or means on Windows
-            another file than it says.
+        UsageError: The path is empty, holds a NUL or a character that this system cannot encode, is drive-relative
+            (``C:x``), names a device, or means on Windows another file than it says.
     """
     text = os.fspath(path)
     if not text:
         raise UsageError("the path is empty", hint="name a file")
     if "\0" in text:
         raise UsageError("the path holds a NUL character", location=Location(text), hint="name a file")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as exc:
+        raise UsageError(
+            f"the path holds a character that no file name can have here: U+{ord(text[exc.start]):04X}",
+            location=Location(text),
+            hint="check the encoding of the list or script that the path comes from",
+        ) from None
     if _DEVICE.match(text):
         raise _device(text)
     if _VERBATIM.match(text):

@@ -42,7 +42,7 @@ def describe(value: ValueData, name: str) -> str:
 def _bytes(data: bytes, name: str) -> str:
     if name.casefold().startswith(_KEY_BLOB) and len(data) > _SHOWN_BYTES:
         return f"({len(data)} bytes, which hold a product key)"
-    return data[:_SHOWN_BYTES].hex(" ") + (f" … ({len(data)} bytes)" if len(data) > _SHOWN_BYTES else "")
+    return data[:_SHOWN_BYTES].hex(" ") + (f" ... ({len(data)} bytes)" if len(data) > _SHOWN_BYTES else "")
 
 
 def _text(text: str) -> str:

@@ -15,7 +15,7 @@ def test_controls_bidi_and_surrogates_are_spelled_out() -> None:
 
 
 def test_long_text_is_cut_and_says_so() -> None:
-    assert displayable("x" * 12, limit=10) == "x" * 10 + "… (2 more characters)"
+    assert displayable("x" * 12, limit=10) == "x" * 10 + "... (2 more characters)"
 
 
 @given(st.text(alphabet=st.characters(), max_size=60))

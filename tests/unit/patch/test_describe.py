@@ -24,7 +24,7 @@ def text(value: str) -> bytes:
         (4, b"\x2a", "REG_DWORD 2a"),
         (11, b"\xff" * 8, "REG_QWORD 18446744073709551615"),
         (0, b"", "REG_NONE"),
-        (3, bytes(40), f"REG_BINARY {' '.join(['00'] * 32)} … (40 bytes)"),
+        (3, bytes(40), f"REG_BINARY {' '.join(['00'] * 32)} ... (40 bytes)"),
         (1, text("a\x1b[31m\n\u202e##vso[x]"), r'REG_SZ "a\u{1b}[31m\u{a}\u{202e}\u{23}#vso[x]"'),
         (1, text("\ud800"), r'REG_SZ "\u{d800}"'),
         (7, text("a") + text("b\n") + b"\0\0", r'REG_MULTI_SZ "a", "b\u{a}"'),
