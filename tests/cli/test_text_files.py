@@ -138,6 +138,16 @@ def test_a_list_with_nul_in_it_asks_for_the_option(
     assert "at    standard input > line:1" in outcome.err
 
 
+def test_a_list_of_nothing(run: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "list").write_bytes(codecs.BOM_UTF16_LE + "\r\n".encode("utf-16-le"))
+    hint = "  hint  give the path of a .vhd, .vhdx or .pvp file\n"
+    outcome = run("license", "--files-from", tmp_path / "list")
+    assert (outcome.code, outcome.err) == (2, f"error: the list names no disk\n{hint}")
+    standard_input(monkeypatch, b"")
+    assert run("license", "-") == outcome
+    assert run("license").err == f"error: no disk is named\n{hint}"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="names may hold lone surrogates on Windows")
 def test_a_name_that_this_system_cannot_have(run: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(codecs.BOM_UTF16_LE + "a\ud800b.vhd\n".encode("utf-16-le", "surrogatepass"))

@@ -87,7 +87,8 @@ def disk_list(disks: Sequence[str], files_from: str | None, *, nul: bool) -> lis
     if files_from is not None:
         named += _read_list(files_from, nul=nul)
     if not named:
-        raise UsageError("no disk is named", hint="give the path of a .vhd, .vhdx or .pvp file")
+        what = "the list names no disk" if files_from is not None or disks else "no disk is named"
+        raise UsageError(what, hint="give the path of a .vhd, .vhdx or .pvp file")
     return named
 
 
