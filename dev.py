@@ -48,10 +48,15 @@ LOCKS = {
     "runtime": ("pyproject.toml",),
     "dev": ("pyproject.toml", "requirements/build.in", "--group", "dev"),
     "oracle": ("--group", "oracle", "-c", "requirements/dev.txt"),
+    "windows-python": ("requirements/windows-python.in",),
+    "windows": (
+        *("pyproject.toml", "--group", "test", "--overrides", "requirements/windows.in"),
+        *("--python-platform", "windows"),
+    ),
 }
 LOCK_COMMENT = """\
-# Locked for every platform, with hashes. Do not edit: `python dev.py lock` makes this file anew by
-#   uv pip compile --universal --python-version 3.11 --generate-hashes {sources}
+# Locked for {platforms}, with hashes. Do not edit: `python dev.py lock` makes this file anew by
+#   uv pip compile {options}
 """
 
 
@@ -110,8 +115,9 @@ def lock(arguments: list[str]) -> int:
     """Resolve the locks with uv."""
     for name, sources in LOCKS.items():
         target = ROOT / "requirements" / f"{name}.txt"
-        options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--quiet"]
-        command = ["uv", "pip", "compile", *options, *sources, "-o", str(target), *arguments]
+        everywhere = "--python-platform" not in sources
+        options = [*(["--universal"] if everywhere else []), "--python-version", "3.11", "--generate-hashes", *sources]
+        command = ["uv", "pip", "compile", *options, "--no-header", "--quiet", "-o", str(target), *arguments]
         try:
             code = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode
         except FileNotFoundError:
@@ -119,7 +125,10 @@ def lock(arguments: list[str]) -> int:
         if code:
             return code
         lines = target.read_text(encoding="utf-8")
-        target.write_text(LOCK_COMMENT.format(sources=" ".join(sources)) + lines, encoding="utf-8", newline="\n")
+        comment = LOCK_COMMENT.format(
+            platforms="every platform" if everywhere else "Windows", options=" ".join(options)
+        )
+        target.write_text(comment + lines, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Programs for developers; ``dev.py`` is the one to begin with."""
