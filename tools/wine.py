@@ -119,7 +119,7 @@ class Results(NamedTuple):
     @property
     def summary(self) -> str:
         """The figures, and every reason for skipping."""
-        reasons = [f"  {count:4d} skipped: {reason}" for reason, count in sorted(self.skipped.items())]
+        reasons = [f"  {count:4d} skipped: {reason}" for reason, count in self.skipped.most_common()]
         figures = f"Windows Python: {self.passed} passed, {self.failed} failed, {self.skipped.total()} skipped"
         return "\n".join([figures, *reasons])
 

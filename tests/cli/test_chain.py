@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from tests.build.hostile import TEXTS
 from tests.build.hostile import manifest as hostile_manifest
 from tests.build.vhd import ParentLink, build_vhd
+from tests.schemas import check
 from tests.unit.chain.stores import BLOCK, SIZE, put, vhd_chain, vhdx_chain
-from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
 def checked(outcome: Outcome) -> Any:
     """The JSON of a run, after its schema has been held against it."""
     document = outcome.json
-    validator = jsonschema.Draft202012Validator(json.loads(read_schema(document["schema"])))
-    validator.validate(document)
+    check(document)
     assert outcome.out.isascii()
     assert document["exit_code"] == outcome.code
     return document

@@ -6,15 +6,14 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import jsonschema
 import pytest
 
 from tests.cli.conftest import SAMPLES
 from tests.cli.test_help import _modules_after
 from tests.cli.test_hostile import assert_safe
+from tests.schemas import check
 from vdiskkit.explanations.catalogue import explanations
 from vdiskkit.explanations.facts import KIND_TITLES, Kind
-from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
     import subprocess
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 def _valid(outcome: Outcome) -> dict[str, object]:
     document: dict[str, object] = json.loads(outcome.out)
     assert outcome.out.isascii()
-    jsonschema.Draft202012Validator(json.loads(read_schema("vdiskkit.explain/1"))).validate(document)
+    check(document, "vdiskkit.explain/1")
     assert document["exit_code"] == outcome.code
     return document
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from tests.cli.conftest import SAMPLES
+from tests.schemas import check
 from vdiskkit import __version__
 from vdiskkit.schemas import read_schema, schema_names
 from vdiskkit.schemas._generate import build
@@ -30,10 +30,7 @@ def _valid(text: str) -> Any:
     assert "##" not in text
     assert text.endswith("}\n")
     document = json.loads(text)
-    schema = json.loads(read_schema(document["schema"]))
-    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-    validator.check_schema(schema)
-    validator.validate(document)
+    check(document)
     assert document["tool"] == {"name": "vdiskkit", "version": __version__}
     assert document["started"] == "2026-11-24T09:12:03Z"
     assert document["summary"]["disks"] == len(document["disks"])

@@ -17,10 +17,10 @@ import pytest
 
 from tests.cli.conftest import SAMPLES
 from tests.oracle.tools import missing
+from tests.schemas import check
 from vdiskkit.report.sarif import file_uri
 from vdiskkit.report.validation import FORMATS
 from vdiskkit.rules.catalogue import built_in_rules
-from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,7 +39,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u
 def checked(text: str, name: str = "validate") -> Any:
     """Parse JSON and hold it to its schema."""
     built = json.loads(text)
-    jsonschema.Draft202012Validator(json.loads(read_schema(f"vdiskkit.{name}/1"))).validate(built)
+    check(built, f"vdiskkit.{name}/1")
     return built
 
 

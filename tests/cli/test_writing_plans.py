@@ -8,11 +8,10 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 from tests.cli.writing import DRY, EXAMPLE, SPP, STANDARD, TOKENS, YES, contents, kept, pair, validated
-from vdiskkit.schemas import read_schema
+from tests.schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +42,7 @@ def edited(plan: Path, **members: Any) -> None:
 def test_a_plan_is_a_private_ascii_file_of_its_schema(planned: tuple[Path, Path]) -> None:
     disk, plan = planned
     document = json.loads(plan.read_text(encoding="ascii"))
-    jsonschema.validate(document, json.loads(read_schema("vdiskkit.plan/1")))
+    check(document, "vdiskkit.plan/1")
     assert document["path"] == str(disk)
     if os.name == "posix":
         assert stat.S_IMODE(plan.stat().st_mode) == 0o600

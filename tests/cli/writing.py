@@ -6,9 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
-from vdiskkit.schemas import read_schema
+from tests.schemas import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +46,7 @@ def validated(text: str) -> dict[str, Any]:
     """The result of a run with one disk, after its schema was checked."""
     assert text.isascii()
     document = json.loads(text)
-    jsonschema.Draft202012Validator(
-        json.loads(read_schema(document["schema"])), format_checker=jsonschema.FormatChecker()
-    ).validate(document)
+    check(document)
     result: dict[str, Any] = document["disks"][0]["result"]
     return result
 

@@ -9,16 +9,15 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import vdiskkit
 from tests.build.scenario import make
+from tests.schemas import check
 from vdiskkit import CreateKey, DeleteFile, DeleteKey, DeleteValue, SetPvpField, SetValue
 from vdiskkit.patch.operations import operation_from_dict
-from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +119,7 @@ class TestPlan:
         saved = vdiskkit.load_plan(str(tmp_path / "x.plan"))
         assert (saved.path, saved.operations, saved.now) == (str(master), plan.operations, NOW)
         assert (saved.digest, saved.notes, saved.forced, saved.volume) == (plan.digest, ("a",), (), None)
-        jsonschema.validate(plan.to_dict(), json.loads(read_schema("vdiskkit.plan/1")))
+        check(plan.to_dict(), "vdiskkit.plan/1")
         with pytest.raises(vdiskkit.SourceError, match="the plan cannot be saved"):
             plan.save(str(tmp_path / "x.plan"))
         for operation in operations:
