@@ -18,7 +18,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,6 +173,8 @@ def lock_files(locks: Sequence[str]) -> list[Path]:
 
 def make_venv() -> None:
     """Make ``.venv`` with pip in it."""
+    import venv  # a Python that only runs programs, such as the embeddable one, has none
+
     try:
         venv.create(VENV, with_pip=True, clear=True)
     except (OSError, subprocess.CalledProcessError) as exc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from tests.build.vhdx import build_vhdx
 from tests.cli.conftest import SAMPLES, command, environment
+from tests.lacks import needs_interrupts
 from vdiskkit.cli.exitcodes import worst
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def test_9_whatever_the_bug_is(run: Callable[..., Outcome], monkeypatch: pytest.
         assert run(*args).code == 9
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+@needs_interrupts
 def test_130_ctrl_c(tmp_path: Path) -> None:
     # It waits for a list of disks on standard input; the log file is there once the command has begun.
     log = tmp_path / "x.log"

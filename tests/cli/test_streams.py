@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import SAMPLES, command, environment
+from tests.lacks import needs_devices, needs_links, needs_terminals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Outcome
 
 WIN7 = SAMPLES / "win7-kms.vhd"
-posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
 
 
 def test_quiet_writes_nothing_to_stderr_on_success(run: Callable[..., Outcome], dirty_disk: Path) -> None:
@@ -75,10 +75,9 @@ def test_an_error_as_json_goes_where_the_result_would(run: Callable[..., Outcome
 def test_output_never_overwrites_a_vdisk_file(run: Callable[..., Outcome], samples: Path, software: Path) -> None:
     disk = samples / "win7-kms.vhd"
     before = {path.name: path.read_bytes() for path in samples.iterdir()}
-    (samples / "link.txt").symlink_to(disk)
     (samples / "hive.bin").write_bytes(software.read_bytes())
     (samples / "hard.bin").hardlink_to(disk)
-    for name in ("win7-kms.vhd", "win7-kms.pvp", "desk10.1.avhd", "link.txt", "hard.bin"):
+    for name in ("win7-kms.vhd", "win7-kms.pvp", "desk10.1.avhd", "hard.bin"):
         for args in (["inspect", disk], ["cat", disk, "pagefile.sys"], ["inspect", samples / "win7-kms.pvp", "--json"]):
             outcome = run(*args, "--output", samples / name)
             assert outcome.code == 2, (name, args)
@@ -88,13 +87,25 @@ def test_output_never_overwrites_a_vdisk_file(run: Callable[..., Outcome], sampl
     assert {name: (samples / name).read_bytes() for name in before} == before
 
 
-@posix
+@needs_links
+def test_output_never_follows_a_link_to_a_vdisk_file(run: Callable[..., Outcome], samples: Path) -> None:
+    disk, link = samples / "win7-kms.vhd", samples / "link.txt"
+    before = disk.read_bytes()
+    link.symlink_to(disk)
+    for option in ("--output", "--log-file"):
+        outcome = run("inspect", disk, option, link)
+        assert outcome.code == 2
+        assert "overwrite a vDisk file" in outcome.err
+    assert disk.read_bytes() == before
+    assert link.is_symlink()
+
+
+@needs_devices
 def test_output_to_a_device_does_not_replace_it(run: Callable[..., Outcome]) -> None:
     assert run("inspect", WIN7, "--output", "/dev/null").code == 0
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)  # noqa: PTH116
 
 
-@posix
 def test_a_closed_pipe_ends_quietly(software: Path) -> None:
     for args in (
         ("reg", "export", software, "\\"),
@@ -111,7 +122,7 @@ def test_a_closed_pipe_ends_quietly(software: Path) -> None:
         assert (done.returncode, done.stderr) == (0, b""), args
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
+@needs_devices
 def test_a_full_disk_is_no_success() -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(
@@ -187,7 +198,7 @@ def _on_terminal(*args: object, columns: int = 60, env: Mapping[str, str] | None
     return running.returncode, b"".join(parts)
 
 
-@posix
+@needs_terminals
 def test_a_terminal_limits_the_width_and_gets_colour() -> None:
     code, out = _on_terminal("inspect", WIN7, "--section", "container,license", columns=60)
     assert code == 0
@@ -199,7 +210,7 @@ def test_a_terminal_limits_the_width_and_gets_colour() -> None:
     assert any(line.lstrip().startswith("| ") for line in text.splitlines())
 
 
-@posix
+@needs_terminals
 @pytest.mark.parametrize(
     ("env", "args", "colored"),
     [
@@ -227,7 +238,7 @@ def test_colour_away_from_a_terminal(process: Callable[..., subprocess.Completed
     assert b"\x1b" not in process(*args, env={"FORCE_COLOR": "0"}).stdout
 
 
-@posix
+@needs_terminals
 def test_cat_does_not_send_control_bytes_to_a_terminal() -> None:
     assert _on_terminal("cat", WIN7, r"Windows\System32\config\SAM") == (2, b"")
     code, out = _on_terminal("cat", WIN7, "Personality.ini")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import command, environment
 from tests.cli.writing import SPP, contents
+from tests.lacks import needs_terminals
 from vdiskkit.cli.confirm import Steps
 from vdiskkit.cli.session import Session
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Outcome
 
-pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
-
+@needs_terminals
 class TestAsking:
     def _ask(self, disk: Path, answer: str, *args: str) -> tuple[int, str, str]:
         """Run with a terminal for input and errors; return code, standard output, and what the terminal showed."""
+        import pty
+
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             command(*args, disk),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build.vhd import DEFAULT_TIMESTAMP, KIB, SECTOR, ParentLink, build_vhd
+from tests.lacks import needs_named_pipes
 from vdiskkit.container import ExtentKind, open_container
 from vdiskkit.errors import (
     ChainError,
@@ -409,7 +410,7 @@ def test_a_parent_that_cannot_be_opened(tmp_path: Path) -> None:
     assert "folder.vhd: it is no regular file" in failure(path).message
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@needs_named_pipes
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     path = put(tmp_path / "disk.1.avhd", child_of(base(), "pipe.vhd", {}))
     os.mkfifo(tmp_path / "pipe.vhd")

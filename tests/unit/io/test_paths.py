@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lacks import needs_posix_names
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.io.paths import LONG_PATH_FROM, expand, host_path, is_there, names_in, open_source, real_path
 
@@ -193,7 +194,7 @@ def test_square_brackets_are_no_pattern(tmp_path: Path) -> None:
         expand([str(tmp_path / "win[0-9]*.avhd")])
 
 
-@pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
+@needs_posix_names
 def test_a_file_with_a_star_in_its_name_is_found(tmp_path: Path) -> None:
     for name in ("a*.vhd", "ab.vhd"):
         (tmp_path / name).write_bytes(b"")

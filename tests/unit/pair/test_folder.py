@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lacks import needs_links
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.pair import Identity, disk_for_sidecar, read_pair
 from vdiskkit.pair.facts import VersionKind
@@ -340,6 +341,7 @@ def test_hostile_names(tmp_path: Path, name: str) -> None:
     assert facts.children == (fill_names[2],)
 
 
+@needs_links
 def test_dangling_links_are_no_files(tmp_path: Path) -> None:
     fill(tmp_path, "a.vhd")
     (tmp_path / "a.pvp").symlink_to(tmp_path / "nowhere")

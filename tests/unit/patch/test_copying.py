@@ -8,6 +8,7 @@ import pytest
 
 from tests.build import scenario
 from tests.build.vhd import KIB, MIB, build_vhd, noise
+from tests.lacks import needs_size_limit
 from vdiskkit.container import open_container
 from vdiskkit.errors import JournalPendingError, PatchError, SourceError, UsageError
 from vdiskkit.io import FileSource
@@ -116,7 +117,7 @@ def test_what_was_begun_is_removed(disk: Path, kind: type[BaseException], calls:
     assert set(disk.parent.iterdir()) == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@needs_size_limit
 def test_a_write_error_is_told_and_the_rest_removed(disk: Path) -> None:
     import resource
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.lacks import needs_size_limit
 from vdiskkit.errors import InUseError, PatchError, SourceError
 from vdiskkit.io import FileSource
 from vdiskkit.journal import journal_path
@@ -76,7 +77,7 @@ def test_closing_twice_or_in_vain_raises_nothing(path: Path) -> None:
     close_quietly([file])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@needs_size_limit
 def test_a_disk_that_cannot_grow_is_as_before(path: Path) -> None:
     import resource
 

@@ -1,0 +1,32 @@
+"""What a system lacks, by name: marks for the tests that cannot run without it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+def _links_can_be_made() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "link"
+        try:
+            link.symlink_to(Path(folder) / "nowhere")
+        except OSError:
+            return False
+        return link.is_symlink()
+
+
+_WINDOWS = sys.platform == "win32"
+
+needs_devices = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs files that are devices")
+needs_file_modes = pytest.mark.skipif(_WINDOWS, reason="needs POSIX mode bits; Windows has access lists")
+needs_interrupts = pytest.mark.skipif(_WINDOWS, reason="needs SIGINT; Windows sends Ctrl+C to consoles only")
+needs_links = pytest.mark.skipif(not _links_can_be_made(), reason="needs symbolic links, which cannot be made here")
+needs_named_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes that are files")
+needs_posix_names = pytest.mark.skipif(_WINDOWS, reason="needs file names that Windows forbids")
+needs_size_limit = pytest.mark.skipif(_WINDOWS, reason="needs a limit on the size of files; Windows has none")
+needs_terminals = pytest.mark.skipif(_WINDOWS, reason="needs pseudo-terminals of POSIX")
