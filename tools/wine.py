@@ -95,7 +95,19 @@ def test(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=HOME) as folder:
         report = Path(folder) / "report.xml"
         workers = str(len(os.sched_getaffinity(0)))
-        options = ("-q", "-r", "fE", "-n", workers, "-p", "no:cacheprovider", "-m", "not oracle and not real")
+        options = (
+            "-q",
+            "-r",
+            "fE",
+            "-n",
+            workers,
+            "--dist",
+            "worksteal",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not oracle and not real",
+        )
         code = run(python, "-m", "pytest", *options, f"--junit-xml={report}", *(arguments or TESTS), folder=ROOT)
         if not report.exists():
             print("wine.py: the tests ended without a report", file=sys.stderr)
