@@ -20,13 +20,28 @@ def _links_can_be_made() -> bool:
         return link.is_symlink()
 
 
+def _read_only_files_can_be_written() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.touch(0o444)
+        try:
+            path.open("r+b").close()
+        except PermissionError:
+            return False
+        finally:
+            path.chmod(0o644)
+        return True
+
+
 _WINDOWS = sys.platform == "win32"
 
 needs_devices = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs files that are devices")
-needs_file_modes = pytest.mark.skipif(_WINDOWS, reason="needs POSIX mode bits; Windows has access lists")
 needs_interrupts = pytest.mark.skipif(_WINDOWS, reason="needs SIGINT; Windows sends Ctrl+C to consoles only")
 needs_links = pytest.mark.skipif(not _links_can_be_made(), reason="needs symbolic links, which cannot be made here")
 needs_named_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes that are files")
 needs_posix_names = pytest.mark.skipif(_WINDOWS, reason="needs file names that Windows forbids")
+needs_read_only_files = pytest.mark.skipif(
+    _read_only_files_can_be_written(), reason="needs a user whom a read-only file refuses"
+)
 needs_size_limit = pytest.mark.skipif(_WINDOWS, reason="needs a limit on the size of files; Windows has none")
 needs_terminals = pytest.mark.skipif(_WINDOWS, reason="needs pseudo-terminals of POSIX")

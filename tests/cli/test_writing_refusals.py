@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.writing import CACHE, DRY, EXAMPLE, SPP, STANDARD, TOKENS, YES, contents, pair
+from tests.lacks import needs_read_only_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,7 +301,7 @@ def test_a_disk_that_is_not_there(run: Callable[..., Outcome], tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="needs a user that file modes bind")
+@needs_read_only_files
 def test_a_file_that_may_not_be_written(run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
     disk = store()
     disk.chmod(0o444)
