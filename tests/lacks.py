@@ -20,6 +20,12 @@ def _links_can_be_made() -> bool:
         return link.is_symlink()
 
 
+def _cases_are_one() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a").touch()
+        return (Path(folder) / "A").exists()
+
+
 def _read_only_files_can_be_written() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
@@ -35,6 +41,7 @@ def _read_only_files_can_be_written() -> bool:
 
 _WINDOWS = sys.platform == "win32"
 
+needs_cases_apart = pytest.mark.skipif(_cases_are_one(), reason="needs file names that differ by case alone")
 needs_devices = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs files that are devices")
 needs_interrupts = pytest.mark.skipif(_WINDOWS, reason="needs SIGINT; Windows sends Ctrl+C to consoles only")
 needs_links = pytest.mark.skipif(not _links_can_be_made(), reason="needs symbolic links, which cannot be made here")

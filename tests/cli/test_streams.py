@@ -123,10 +123,11 @@ def test_a_closed_pipe_ends_quietly(software: Path) -> None:
 
 
 @needs_devices
-def test_a_full_disk_is_no_success() -> None:
+@pytest.mark.parametrize("args", [("inspect", WIN7), ("--help",)])
+def test_a_full_disk_is_no_success(args: tuple[object, ...]) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         done = subprocess.run(
-            command("inspect", WIN7), env=environment(), stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+            command(*args), env=environment(), stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
         )
     assert done.returncode == 2
     assert done.stderr.startswith(b"error: the result cannot be written")

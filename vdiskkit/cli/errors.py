@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vdiskkit.cli import exitcodes
-from vdiskkit.cli.output import ClosedPipeError, say
+from vdiskkit.cli.output import ClosedPipeError, click_output_failed, say
 from vdiskkit.errors import (
     ChecksumError,
     CorruptStructureError,
@@ -65,6 +65,10 @@ def as_error(exc: Exception, session: Session) -> VDiskError:
         return exc
     if isinstance(exc, ClosedPipeError | BrokenPipeError):
         raise ClosedPipeError from exc
+    if isinstance(exc, OSError) and (fault := click_output_failed(exc)):
+        if isinstance(fault, VDiskError):
+            return fault
+        raise fault from exc
     if session.logs:
         from vdiskkit.cli.logs import log_exception
 

@@ -24,6 +24,7 @@ __all__ = [
     "FileOutput",
     "Output",
     "StdoutOutput",
+    "click_output_failed",
     "guard_output",
     "is_vdisk_name",
     "note",
@@ -239,6 +240,19 @@ def note(session: Session, label: str, text: str) -> None:
     tell("cli", "note", label=label, message=text)
     if not session.quiet:
         say(f"{label}: {text}\n")
+
+
+def click_output_failed(exc: OSError) -> Exception | None:
+    """Return what the error means if click met it while it wrote help or version to standard output, else None.
+
+    Returns:
+        A ClosedPipeError, or a UsageError that says why standard output cannot be written.
+    """
+    from traceback import walk_tb
+
+    if any(frame.f_globals.get("__name__") == "click.utils" for frame, _ in walk_tb(exc.__traceback__)):
+        return _stdout_failed(exc)
+    return None
 
 
 def silence_stdout() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lacks import needs_links
+from tests.lacks import needs_cases_apart, needs_links, needs_posix_names
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.pair import Identity, disk_for_sidecar, read_pair
 from vdiskkit.pair.facts import VersionKind
@@ -111,6 +111,7 @@ def test_names_are_compared_without_case(tmp_path: Path) -> None:
     assert facts.children == ("dEsk10.1.AVHD",)
 
 
+@needs_cases_apart
 def test_side_cars_that_differ_by_case_only(tmp_path: Path) -> None:
     fill(tmp_path, "a.vhd", "A.pvp", "a.pvp")
     facts = read_pair(tmp_path / "a.vhd")
@@ -302,8 +303,8 @@ def test_relative_paths_keep_the_users_spelling(tmp_path: Path, monkeypatch: pyt
     fill(tmp_path, "a.vhd", "a.pvp")
     monkeypatch.chdir(tmp_path)
     assert read_pair("a.vhd").pvp_path == "a.pvp"
-    assert read_pair("./a.vhd").pvp_path == "./a.pvp"
-    assert disk_for_sidecar("./a.pvp") == "./a.vhd"
+    assert read_pair("./a.vhd").pvp_path == os.path.join(".", "a.pvp")  # noqa: PTH118 - pathlib drops the dot
+    assert disk_for_sidecar("./a.pvp") == os.path.join(".", "a.vhd")  # noqa: PTH118
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
@@ -330,7 +331,14 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "name", ["a[1]*.vhd", "a.(b|c).vhd", "\x1b[31m.vhd", "a\nb.vhd", "\udcff.vhd", "a.1.2.3.vhd", "ß.vhd"]
+    "name",
+    [
+        *("a.(b).vhd", "a.1.2.3.vhd", "ß.vhd"),
+        *(
+            pytest.param(name, marks=needs_posix_names)
+            for name in ("a[1]*.vhd", "a.(b|c).vhd", "\x1b[31m.vhd", "a\nb.vhd", "\udcff.vhd")
+        ),
+    ],
 )
 def test_hostile_names(tmp_path: Path, name: str) -> None:
     fill_names = [name, name.removesuffix(".vhd") + ".pvp", name.removesuffix(".vhd") + ".1.avhd"]
