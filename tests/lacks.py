@@ -43,6 +43,7 @@ _WINDOWS = sys.platform == "win32"
 
 needs_cases_apart = pytest.mark.skipif(_cases_are_one(), reason="needs file names that differ by case alone")
 needs_devices = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs files that are devices")
+needs_holes = pytest.mark.skipif(_WINDOWS, reason="needs files with holes; Windows stores the zeros")
 needs_interrupts = pytest.mark.skipif(_WINDOWS, reason="needs SIGINT; Windows sends Ctrl+C to consoles only")
 needs_links = pytest.mark.skipif(not _links_can_be_made(), reason="needs symbolic links, which cannot be made here")
 needs_named_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes that are files")

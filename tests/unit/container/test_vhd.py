@@ -10,6 +10,7 @@ import pytest
 
 from tests.build.vhd import KIB, MIB, SECTOR, ParentLink, build_vhd, difference, noise, write_vhd
 from tests.build.vhd_faults import set_bat, set_footer
+from tests.lacks import needs_holes
 from vdiskkit.container import Extent, ExtentKind, open_container
 from vdiskkit.errors import CorruptStructureError
 from vdiskkit.io import BytesSource, FileSource
@@ -207,6 +208,7 @@ def test_entries_behind_the_size_are_not_looked_at() -> None:
     assert open_container(BytesSource(data), path=None).read_at(0, SIZE) == raw_bytes()
 
 
+@needs_holes
 def test_a_disk_of_one_tebibyte(tmp_path: Path) -> None:
     """Its table of 524,288 entries is read in one call and its map walked without a list of blocks."""
     raw = tmp_path / "disk.raw"
