@@ -7,6 +7,7 @@ import functools
 import importlib
 import pkgutil
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,11 +68,14 @@ def _pattern(node: ast.JoinedStr) -> str | None:
     return text.replace(".", r"\.", 1) if _CODE.fullmatch(shape) and isinstance(node.values[0], ast.Constant) else None
 
 
+_OTHER_SYSTEM = "io.posix" if sys.platform == "win32" else "io.windows"
+
+
 @functools.cache
 def errors() -> dict[str, type[VDiskError]]:
     """Every error class of vdiskkit by its name, private ones left out."""
     for module in pkgutil.walk_packages(vdiskkit.__path__, "vdiskkit."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", _OTHER_SYSTEM)):
             importlib.import_module(module.name)
     found: dict[str, type[VDiskError]] = {}
     left: list[type[VDiskError]] = [VDiskError]
