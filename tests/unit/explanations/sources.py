@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import vdiskkit
 from vdiskkit.errors import VDiskError
+from vdiskkit.schemas._log import EVENTS
 
 PACKAGE = Path(vdiskkit.__file__).parent
 _CODE = re.compile(r"[a-z]+\.[a-z][a-z0-9_]*")
@@ -21,10 +22,11 @@ _ELSEWHERE = {
     "report/junit.py": "names of test cases",
     "patch/ntfs/check.py": "codes of structural faults, which tell faults apart and are shown to nobody",
     "patch/ntfs/refusals.py": "codes of refusals, which become errors",
+    "schemas/_log.py": "names of events of the log",
 }
 """Where codes of the same form are made that are no notices."""
 
-_NAMES = re.compile(r"(?:vdiskkit|dissect)\..*|.*\.(?:com|csv|dat|exe|ini|inf|json|sys|toml|xml|vbs)")
+_NAMES = re.compile(r"(?:vdiskkit|dissect|click)\..*|.*\.(?:com|csv|dat|exe|ini|inf|json|sys|toml|xml|vbs)")
 """Texts of the same form that are names of modules, hosts or files."""
 
 
@@ -55,7 +57,7 @@ def _in_file(tree: ast.Module, name: str) -> list[Notice]:
             code = _pattern(node)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             code = node.value if _CODE.fullmatch(node.value) else None
-        if code is not None and not _NAMES.fullmatch(code):
+        if code is not None and code not in EVENTS and not _NAMES.fullmatch(code):
             found.append(Notice(code, f"vdiskkit/{name}:{getattr(node, 'lineno', 0)}"))
     return found
 
