@@ -55,6 +55,14 @@ class Answer(NamedTuple):
             "plan": self.plan.to_dict(),
         }
 
+    def to_lines(self, target: str) -> str:
+        """Return the JSON lines: one for each change, then what was done."""
+        from vdiskkit.report.line_facts import change_items, change_outcome
+        from vdiskkit.report.lines import lines_of
+
+        outcome = change_outcome(self.plan, self.result, saved_to=self.saved_to, copied_to=self.copied_to)
+        return lines_of("patch", target, outcome, change_items(self.plan))
+
 
 def carry_out(session: Session, disk: str, make: Callable[..., Plan]) -> int:
     """Plan a change and, as the options say, show, save or carry it out.
@@ -119,6 +127,7 @@ def show(session: Session, target: str, code: int, answer: Answer, output: Outpu
             answer.plan, answer.result, style, saved_to=answer.saved_to, copied_to=answer.copied_to
         ),
         output,
+        as_lines=lambda: answer.to_lines(target),
     )
 
 
@@ -127,8 +136,9 @@ def write_result(
     target: str,
     code: int,
     as_dict: Callable[[], dict[str, Any]],
-    as_lines: Callable[[Style], Iterable[str]],
+    as_text: Callable[[Style], Iterable[str]],
     output: Output | None = None,
+    as_lines: Callable[[], str] | None = None,
 ) -> None:
     """Write a result to the place that the options name.
 
@@ -137,19 +147,22 @@ def write_result(
         target: The disk, as it was named.
         code: What the process will return.
         as_dict: Gives the ``result`` of the JSON object.
-        as_lines: Gives the lines for people.
+        as_text: Gives the lines for people.
         output: The place, when it was opened before.
+        as_lines: Gives the JSON lines, for commands that have them.
     """
     if session.json:
         from vdiskkit.report.json import document, dumps
 
         disks = [{"target": target, "result": as_dict()}]
         text = dumps(document(session.schema, disks, started=session.started, exit_code=code))
+    elif session.lines and as_lines is not None:
+        text = as_lines()
     else:
         from vdiskkit.cli.terminal import style_for_file, style_for_stdout
 
         style = style_for_file(session) if session.output else style_for_stdout(session)
-        text = "".join(f"{line}\n" for line in as_lines(style))
+        text = "".join(f"{line}\n" for line in as_text(style))
     keep = False
     output = output or open_output(session)
     try:

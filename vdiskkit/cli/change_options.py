@@ -10,7 +10,7 @@ from vdiskkit.cli.options import (
     PathType,
     at_option,
     common_options,
-    json_options,
+    line_options,
     output_option,
     parent_dir_option,
     volume_option,
@@ -116,4 +116,4 @@ def write_options(function: _F) -> _F:
 
 def result_options(function: _F) -> _F:
     """How the result is shown, and the general options."""
-    return json_options(output_option(common_options(function)))
+    return line_options(output_option(common_options(function)))

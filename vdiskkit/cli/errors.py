@@ -96,10 +96,10 @@ def tell_damage(session: Session, errors: Iterable[VDiskError]) -> int:
 
 
 def tell_error(session: Session, error: VDiskError) -> None:
-    """Show an error to people, and log it; with JSON output and ``-q`` the JSON object alone shows it."""
+    """Show an error to people, and log it; with JSON output and ``-q`` the JSON alone shows it."""
     level = "critical" if isinstance(error, InternalError) else "error"
     tell("cli", "error", level=level, **error_fields(error), exit_code=error.exit_code)
-    if not (session.json and session.quiet):
+    if not ((session.json or session.lines) and session.quiet):
         say(error_text(error))
 
 

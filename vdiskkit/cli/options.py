@@ -21,6 +21,7 @@ __all__ = [
     "common_options",
     "disk_options",
     "json_options",
+    "line_options",
     "output_option",
     "parent_dir_option",
     "volume_option",
@@ -61,9 +62,18 @@ def common_options(function: _F) -> _F:
 
 def json_options(function: _F) -> _F:
     """``--json`` and its long form ``--output-format``."""
+    return _form_options(function, ["text", "json"])
+
+
+def line_options(function: _F) -> _F:
+    """The same with ``jsonl``."""
+    return _form_options(function, ["text", "json", "jsonl"])
+
+
+def _form_options(function: _F, forms: list[str]) -> _F:
     function = click.option(
         "--output-format",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(forms),
         expose_value=False,
         callback=_format,
         help="Form of the result. The default is text.",
@@ -133,13 +143,15 @@ def _json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def _format(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     session = _session(ctx)
     session.json |= value == "json"
+    session.lines |= value == "jsonl"
     session.text |= value == "text"
     _agree(ctx, session)
 
 
 def _agree(ctx: click.Context, session: Session) -> None:
-    if session.json and session.text:
-        raise click.UsageError("--json and --output-format text exclude each other", ctx)
+    if session.json and (session.text or session.lines):
+        form = "text" if session.text else "jsonl"
+        raise click.UsageError(f"--json and --output-format {form} exclude each other", ctx)
 
 
 def _volume(ctx: click.Context, option: click.Parameter, value: int | None) -> None:

@@ -100,6 +100,7 @@ def _json(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _format(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
     ctx.ensure_object(Session).json |= value == "json"
+    ctx.ensure_object(Session).lines |= value == "jsonl"
     ctx.ensure_object(Session).text |= value not in (None, "json")
     _agree(ctx)
     return value

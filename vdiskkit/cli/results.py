@@ -28,19 +28,22 @@ class Work(Generic[_T]):
         gather: Opens the target and returns what is known.
         as_text: Lines for people.
         as_dict: The ``result`` of the JSON object.
+        as_lines: JSON lines; None when the command has none.
     """
 
-    __slots__ = ("as_dict", "as_text", "gather")
+    __slots__ = ("as_dict", "as_lines", "as_text", "gather")
 
     def __init__(
         self,
         gather: Callable[[str], _T],
         as_text: Callable[[_T, Style], Iterable[str]],
         as_dict: Callable[[_T], dict[str, Any]],
+        as_lines: Callable[[_T, str], str] | None = None,
     ) -> None:
         self.gather = gather
         self.as_text = as_text
         self.as_dict = as_dict
+        self.as_lines = as_lines
 
 
 def examine(session: Session, targets: Sequence[str], work: Work[_T]) -> int:
@@ -53,7 +56,12 @@ def examine(session: Session, targets: Sequence[str], work: Work[_T]) -> int:
     output = open_output(session)
     keep = False
     try:
-        code, keep = _json(session, targets, work, output) if session.json else _text(session, targets, work, output)
+        if session.lines and work.as_lines is not None:
+            code, keep = _lines(session, targets, work.gather, work.as_lines, output)
+        elif session.json:
+            code, keep = _json(session, targets, work, output)
+        else:
+            code, keep = _text(session, targets, work, output)
     finally:
         output.close(keep=keep)
     return code
@@ -120,6 +128,28 @@ def _text(session: Session, targets: Sequence[str], work: Work[_T], output: Outp
         output.write("".join(f"{line}\n" for line in (["", *lines] if written else lines)))
         written += 1
     return exitcodes.worst(codes), written > 0
+
+
+def _lines(
+    session: Session,
+    targets: Sequence[str],
+    gather: Callable[[str], _T],
+    as_lines: Callable[[_T, str], str],
+    output: Output,
+) -> tuple[int, bool]:
+    from vdiskkit.report.lines import error_line
+
+    codes = [exitcodes.OK]
+    for target in targets:
+        try:
+            text = as_lines(gather(target), target)
+        except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
+            error = as_error(exc, session)
+            tell_error(session, error)
+            text = error_line(target, error)
+            codes.append(error.exit_code)
+        output.write(text)
+    return exitcodes.worst(codes), True
 
 
 def _json(session: Session, targets: Sequence[str], work: Work[_T], output: Output) -> tuple[int, bool]:

@@ -3,7 +3,7 @@
 ==========================  ====  ===========================================================
 outcome                     code  said
 ==========================  ====  ===========================================================
-a VDiskError                own   message, place and hint on stderr; with JSON also the error object
+a VDiskError                own   message, place and hint on stderr; with JSON also as an object or a line
 click's usage errors        2     the same
 Ctrl-C                      130   nothing but the word
 closed pipe                 0     nothing
@@ -72,11 +72,12 @@ def _failed(exc: Exception, session: Session, arguments: Sequence[str]) -> int:
             return exitcodes.USAGE
         if isinstance(exc, click.ClickException):
             error: VDiskError = _usage_error(exc, session)
-            session.json |= _asks_for_json(arguments)
+            session.json |= _asks_for(arguments, "json")
+            session.lines |= _asks_for(arguments, "jsonl")
         else:
             error = as_error(exc, session)
         tell_error(session, error)
-        if session.json:
+        if session.json or session.lines:
             _write_error(session, error)
     except ClosedPipeError:
         silence_stdout()
@@ -94,12 +95,8 @@ def _usage_error(exc: click.ClickException, session: Session) -> UsageError:
 
 
 def _write_error(session: Session, error: VDiskError) -> None:
-    """Put the JSON object with the error where the result would have gone."""
-    from vdiskkit.report.json import document, dumps, error_dict
-
-    told = error_dict(error)
-    disks = [] if session.target is None else [{"target": session.target, "error": told}]
-    text = dumps(document(session.schema, disks, started=session.started, exit_code=error.exit_code, error=told))
+    """Put the error as JSON where the result would have gone."""
+    text = _error_document(session, error) if session.json else _error_line(session, error)
     try:
         output = open_output(session)
         output.write(text)
@@ -109,10 +106,22 @@ def _write_error(session: Session, error: VDiskError) -> None:
             say(error_text(exc))
 
 
-def _asks_for_json(arguments: Sequence[str]) -> bool:
-    """Whether JSON was meant, for command lines that could not be parsed."""
+def _error_document(session: Session, error: VDiskError) -> str:
+    from vdiskkit.report.json import document, dumps, error_dict
+
+    told = error_dict(error)
+    disks = [] if session.target is None else [{"target": session.target, "error": told}]
+    return dumps(document(session.schema, disks, started=session.started, exit_code=error.exit_code, error=told))
+
+
+def _error_line(session: Session, error: VDiskError) -> str:
+    from vdiskkit.report.lines import error_line
+
+    return error_line(session.target, error)
+
+
+def _asks_for(arguments: Sequence[str], form: str) -> bool:
+    """Whether ``form`` was meant, for command lines that could not be parsed."""
+    names = ("--json", "--output-format=json") if form == "json" else (f"--output-format={form}",)
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(
-        first in ("--json", "--output-format=json") or (first, second) == ("--output-format", "json")
-        for first, second in pairs
-    )
+    return any(first in names or (first, second) == ("--output-format", form) for first, second in pairs)

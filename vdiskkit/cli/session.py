@@ -29,7 +29,8 @@ class Session:
         arguments: The command line without the program's name.
         command: The command that runs, such as ``reg set``; empty while it is not known.
         began: When the run began, by a clock that never goes back.
-        json: Whether the result is JSON.
+        json: Whether the result is one JSON object.
+        lines: Whether the result is JSON lines.
         text: Whether text was asked for by name.
         output: Result file, None for stdout.
         disk: Options that say how a disk is opened.
@@ -51,6 +52,7 @@ class Session:
         "command",
         "disk",
         "json",
+        "lines",
         "log_file",
         "log_format",
         "log_problem",
@@ -75,6 +77,7 @@ class Session:
         self.command = ""
         self.began = monotonic()
         self.json = False
+        self.lines = False
         self.text = False
         self.output: str | None = None
         self.disk: dict[str, Any] = {}

@@ -30,7 +30,12 @@ def _entries(run: ValidationRun) -> Iterator[dict[str, Any]]:
     for outcome in run.outcomes:
         target = outcome.target
         if outcome.error is not None:
-            yield {"type": "error", "target": target, "error": error_dict(outcome.error)}
+            yield {
+                "type": "error",
+                "target": target,
+                "error": error_dict(outcome.error),
+                "exit_code": outcome.error.exit_code,
+            }
         report = outcome.report
         if report is None:
             continue

@@ -19,9 +19,10 @@ from vdiskkit.ntfs.facts import FileFacts
 from vdiskkit.report.file_facts import LsResult
 from vdiskkit.report.journal_facts import JournalResult, RecoverResult, UndoResult
 from vdiskkit.report.license_facts import LicenseResult
+from vdiskkit.report.line_facts import ChangeItem, ChangeOutcome, DiskSummary, RecoverOutcome, UndoOutcome, ValueItem
 from vdiskkit.report.pvp_facts import PvpResult
 from vdiskkit.report.registry_facts import RegistryGetResult, RegistryLsResult
-from vdiskkit.rules.facts import Finding, Report, RuleFacts
+from vdiskkit.rules.facts import Counts, Finding, ProfileFacts, Report, RuleFacts, WaivedFinding
 from vdiskkit.schemas._log import LOG
 from vdiskkit.schemas._plan import CHANGE_RESULT, PLAN, PLAN_DEFINITIONS
 
@@ -51,6 +52,15 @@ before their command was known."""
 _LISTED = {Explanation: "explanations", RuleFacts: "rules"}
 """Results that concern no disk, to the member at the top in which they stand."""
 
+_LINES = {
+    "disk": DiskSummary,
+    "value": ValueItem,
+    "patch": ChangeOutcome,
+    "undo": UndoOutcome,
+    "recover": RecoverOutcome,
+}
+"""Type of a JSON line to the class of its ``result``."""
+
 _VERSION = 1
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
@@ -73,7 +83,12 @@ def build() -> dict[str, str]:
     files = {f"{name}-{_VERSION}.json": _text(_schema(name, result)) for name, result in RESULTS.items()}
     plan = {"$schema": _DIALECT, "$id": f"vdiskkit.plan/{_VERSION}", **PLAN, "$defs": PLAN_DEFINITIONS}
     log = {"$schema": _DIALECT, "$id": f"vdiskkit.log/{_VERSION}", **LOG}
-    return {**files, f"log-{_VERSION}.json": _text(log), f"plan-{_VERSION}.json": _text(plan)}
+    return {
+        **files,
+        f"lines-{_VERSION}.json": _text(_lines()),
+        f"log-{_VERSION}.json": _text(log),
+        f"plan-{_VERSION}.json": _text(plan),
+    }
 
 
 def main() -> None:
@@ -117,6 +132,44 @@ def _schema(name: str, result: type | dict[str, Any] | None) -> dict[str, Any]:
         **envelope,
         "$defs": definitions,
     }
+
+
+def _lines() -> dict[str, Any]:
+    """One line of ``--output-format jsonl``, of whichever command."""
+    classes = [*_LINES.values(), ChangeItem, Finding, WaivedFinding, ProfileFacts, Counts]
+    _, components = msgspec.json.schema_components(classes, ref_template="#/$defs/{name}")
+    references = {made: {"$ref": f"#/$defs/{made.__name__}"} for made in classes}
+    text, flag = {"type": "string"}, {"type": "boolean"}
+    code = {"type": "integer", "minimum": 0, "description": "The exit code that it stands for."}
+    choices = [_line(kind, result=references[made]) for kind, made in _LINES.items()]
+    choices += [
+        _line("change", change=references[ChangeItem]),
+        _joined("finding", references[Finding]),
+        _joined("waived", references[WaivedFinding]),
+        _line("unknown", code=text, reason=text),
+        _line("report", profile=references[ProfileFacts], counts=references[Counts], failed=flag),
+        _line("error", error={"$ref": "#/$defs/Error"}, exit_code=code),
+    ]
+    choices[-1]["properties"]["target"] = {**_TEXT_OR_NULL, "description": "Null when no disk is concerned."}
+    return {
+        "$schema": _DIALECT,
+        "$id": f"vdiskkit.lines/{_VERSION}",
+        "title": f"vdiskkit.lines/{_VERSION}",
+        "description": "One line of `--output-format jsonl`. Types and members may be added without a new version.",
+        "oneOf": choices,
+        "$defs": {"Error": _ERROR, **{name: _described(component) for name, component in components.items()}},
+    }
+
+
+def _line(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
+    target = {"type": "string", "description": "The disk, as it was named."}
+    properties = {"type": {"const": kind}, "target": target, **members}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _joined(kind: str, reference: dict[str, Any]) -> dict[str, Any]:
+    """A line whose members stand beside its type and target."""
+    return {"allOf": [reference, _line(kind)]}
 
 
 def _envelope(name: str, choices: list[dict[str, Any]]) -> dict[str, Any]:

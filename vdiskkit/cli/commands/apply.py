@@ -34,11 +34,12 @@ __all__ = ["command"]
 @click.option(
     "--disk", metavar="DISK", type=PathType(), help="Change this disk instead of the one that the plan names."
 )
+@click.option("--digest", metavar="DIGEST", help="Refuse the plan unless this is its digest: the one that was shown.")
 @write_options
 @parent_dir_option
 @result_options
 @click.pass_obj
-def command(session: Session, plan_file: str, disk: str | None) -> int:
+def command(session: Session, plan_file: str, disk: str | None, digest: str | None) -> int:
     """Carry out a plan that --plan-out saved.
 
     The plan is made anew from its operations and compared with the saved one: a disk that is not what it was then is
@@ -50,12 +51,19 @@ def command(session: Session, plan_file: str, disk: str | None) -> int:
     from vdiskkit.cli.confirm import ask, need_answer
     from vdiskkit.cli.exitcodes import OK
     from vdiskkit.cli.terminal import style_for_stderr
+    from vdiskkit.location import Location
     from vdiskkit.report.patch_text import answer_lines
 
     if not session.change.get("dry_run"):
         need_answer(session)
     session.silence_readers()
     saved = vdiskkit.load_plan(plan_file)
+    if digest is not None and digest.lower() != saved.digest:
+        raise vdiskkit.StalePlanError(
+            "this is not the plan that was meant: its digest is another one",
+            location=Location(plan_file),
+            hint="make the plan again and look at it",
+        )
     if disk is not None:
         saved = saved._replace(path=disk)
     session.target = saved.path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import PathType, common_options, disk_options, json_options, output_option
+from vdiskkit.cli.options import PathType, common_options, disk_options, line_options, output_option
 from vdiskkit.report.sections import SECTIONS, fields_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
         (r'inspect "D:\store\win10.vhd"', "all sections as text"),
         ("inspect win10.pvp --json", "the same facts as one JSON object; the .pvp finds its disk"),
         ("inspect win10.vhd --at latest --section license,tokens", "two sections of the newest version"),
+        ("inspect *.vhd --output-format jsonl", "an overview for scripts: one JSON object a line, one line a disk"),
     ),
     short_help="Everything known about a vDisk at a glance.",
 )
@@ -56,7 +57,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also inspect the disks in LIST, one path a line.")
 @click.option("-0", "--null", is_flag=True, help="Paths in lists end with NUL instead of a line end.")
 @disk_options
-@json_options
+@line_options
 @output_option
 @common_options
 @click.pass_obj
@@ -101,5 +102,16 @@ def command(
         wanted = fields_of(section)
         return {"sections": list(section), **{name: item for name, item in result.items() if name in wanted}}
 
+    def as_lines(inspection: Inspection, target: str) -> str:
+        from vdiskkit.report.line_facts import disk_summary
+        from vdiskkit.report.lines import lines_of
+
+        return lines_of("disk", target, disk_summary(inspection))
+
+    if session.lines and (section or blocks or readiness or second_opinion):
+        raise click.UsageError(
+            "a JSON line is the same overview of every disk: "
+            "--section, --blocks, --readiness and --second-opinion need --json or text"
+        )
     session.targets = disk_list(disks, files_from, nul=null)
-    return examine(session, session.targets, Work(gather, as_text, as_dict))
+    return examine(session, session.targets, Work(gather, as_text, as_dict, as_lines))

@@ -12,6 +12,7 @@ from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
+    from vdiskkit.report.journal_facts import RecoverResult
 
 __all__ = ["command"]
 
@@ -68,5 +69,21 @@ def command(session: Session, disk: str, forward: bool) -> int:
             output.close(keep=False)
             raise
         result = recover_result(done, path, dry_run=False)
-    write_result(session, disk, OK, result.to_dict, lambda style: recover_lines(result, disk, style), output)
+    write_result(
+        session,
+        disk,
+        OK,
+        result.to_dict,
+        lambda style: recover_lines(result, disk, style),
+        output,
+        lambda: _json_lines(result, disk),
+    )
     return OK
+
+
+def _json_lines(result: RecoverResult, disk: str) -> str:
+    from vdiskkit.report.line_facts import past_items, recover_outcome
+    from vdiskkit.report.lines import lines_of
+
+    outcome = recover_outcome(result.action, result.change, dry_run=result.dry_run)
+    return lines_of("recover", disk, outcome, past_items(result.change))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vdiskkit.cli.command import Command
-from vdiskkit.cli.options import PathType, common_options, disk_options, json_options
+from vdiskkit.cli.options import PathType, common_options, disk_options, line_options
 from vdiskkit.errors import ValueMissingError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ __all__ = ["command"]
 @click.argument("path", metavar="PATH")
 @click.argument("name", metavar="[NAME]", default="", required=False)
 @disk_options
-@json_options
+@line_options
 @common_options
 @click.pass_obj
 def command(session: Session, disk: str, path: str, name: str) -> int:
@@ -52,6 +52,9 @@ def command(session: Session, disk: str, path: str, name: str) -> int:
         value = _value(found, name)
         if session.json:
             _answer_json(session, disk, found, value)
+            return 0
+        if session.lines:
+            _answer_line(disk, found, value)
             return 0
         lines = _lines(value)
         tell_odd(session, found)
@@ -102,3 +105,12 @@ def _answer_json(session: Session, disk: str, found: FoundKey, value: RegistryVa
         source=registry_source(found),
     ).to_dict()
     answer(session, result, target=disk, top=result)
+
+
+def _answer_line(disk: str, found: FoundKey, value: RegistryValue) -> None:
+    from vdiskkit.cli.output import StdoutOutput
+    from vdiskkit.cli.registry import registry_source
+    from vdiskkit.report.line_facts import value_item
+    from vdiskkit.report.lines import lines_of
+
+    StdoutOutput().write(lines_of("value", disk, value_item(value, registry_source(found))))

@@ -12,6 +12,7 @@ from vdiskkit.cli.options import PathType
 
 if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
+    from vdiskkit.report.journal_facts import UndoResult
 
 __all__ = ["command"]
 
@@ -69,5 +70,20 @@ def command(session: Session, disk: str, id: str | None) -> int:  # noqa: A002 -
             raise
         finally:
             steps.clear()
-    write_result(session, disk, OK, result.to_dict, lambda style: undo_lines(result, disk, style), output)
+    write_result(
+        session,
+        disk,
+        OK,
+        result.to_dict,
+        lambda style: undo_lines(result, disk, style),
+        output,
+        lambda: _json_lines(result, disk),
+    )
     return OK
+
+
+def _json_lines(result: UndoResult, disk: str) -> str:
+    from vdiskkit.report.line_facts import past_items, undo_outcome
+    from vdiskkit.report.lines import lines_of
+
+    return lines_of("undo", disk, undo_outcome(result.change, dry_run=result.dry_run), past_items(result.change))
