@@ -48,6 +48,7 @@ def test_every_command_is_there() -> None:
         "reg get", "reg ls", "reg export", "reg set", "reg delete", "reg import",
         "ls", "cat", "stat", "kms-prep", "rm", "replay", "apply", "undo", "recover", "journal ls", "journal show",
         "rules", "rule", "explain", "profile show", "profile check", "profile init", "schema", "completion",
+        "powershell",
     ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ _COMMANDS = {
     "profile": ("vdiskkit.cli.commands.profile", "Profiles of rules and expectations."),
     "schema": ("vdiskkit.cli.commands.schema", "Print the JSON Schema of a result."),
     "completion": ("vdiskkit.cli.commands.completion", "Print the completion script of a shell."),
+    "powershell": ("vdiskkit.cli.commands.powershell", "Print where the PowerShell module lies."),
 }
 
 
