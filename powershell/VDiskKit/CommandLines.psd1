@@ -1,67 +1,67 @@
 # What this module knows of the command line of vdiskkit, as data. Tests run every command line in here.
 @{
     # Each is a list of arguments. '{Name}' stands for the value of Name, or for each of its values;
-    # a table adds the arguments in Add for each value of the name in With, and nothing when it has none.
+    # a table adds its Arguments for each value of the name in With, and nothing when it has none.
     # The disk stands last, behind '--', so that nothing a user types is taken for an option.
     CommandLines = @{
         Version      = @('--version')
         Inspect      = @(
             'inspect', '--output-format', 'jsonl', '{Verbosity}',
-            @{ With = 'ShowKey'; Add = @('--show-key') },
-            @{ With = 'At'; Add = @('--at', '{At}') },
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'ShowKey'; Arguments = @('--show-key') },
+            @{ With = 'At'; Arguments = @('--at', '{At}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{Path}'
         )
         Validate     = @(
             'validate', '--output-format', 'jsonl', '{Verbosity}',
-            @{ With = 'ProfileName'; Add = @('--profile', '{ProfileName}') },
-            @{ With = 'Select'; Add = @('--select', '{Select}') },
-            @{ With = 'Ignore'; Add = @('--ignore', '{Ignore}') },
-            @{ With = 'FailOn'; Add = @('--fail-on', '{FailOn}') },
-            @{ With = 'StrictUnknown'; Add = @('--strict-unknown') },
-            @{ With = 'Deep'; Add = @('--deep') },
-            @{ With = 'At'; Add = @('--at', '{At}') },
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'ProfileName'; Arguments = @('--profile', '{ProfileName}') },
+            @{ With = 'Select'; Arguments = @('--select', '{Select}') },
+            @{ With = 'Ignore'; Arguments = @('--ignore', '{Ignore}') },
+            @{ With = 'FailOn'; Arguments = @('--fail-on', '{FailOn}') },
+            @{ With = 'StrictUnknown'; Arguments = @('--strict-unknown') },
+            @{ With = 'Deep'; Arguments = @('--deep') },
+            @{ With = 'At'; Arguments = @('--at', '{At}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{Path}'
         )
         GetValue     = @(
             'reg', 'get', '--output-format', 'jsonl', '{Verbosity}',
-            @{ With = 'At'; Add = @('--at', '{At}') },
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'At'; Arguments = @('--at', '{At}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{Path}', '{Key}', '{Name}'
         )
         SetValue     = @(
             'reg', 'set', '--output-format', 'jsonl', '{Verbosity}', '--type', '{Type}', '--plan-out', '{PlanFile}',
-            @{ With = 'CreateKey'; Add = @('--create-keys') },
-            @{ With = 'Force'; Add = @('--force', '{Force}') },
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'CreateKey'; Arguments = @('--create-keys') },
+            @{ With = 'Force'; Arguments = @('--force', '{Force}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{Path}', '{Key}', '{Name}', '{Value}'
         )
         PrepareKms   = @(
             'kms-prep', '--output-format', 'jsonl', '{Verbosity}', '--plan-out', '{PlanFile}',
-            @{ With = 'SkipRearm'; Add = @('--skip-rearm', '{SkipRearm}') },
-            @{ With = 'KmsHost'; Add = @('--kms-host', '{KmsHost}') },
-            @{ With = 'KmsPort'; Add = @('--kms-port', '{KmsPort}') },
-            @{ With = 'RemoveToken'; Add = @('--remove-tokens') },
-            @{ With = 'Office'; Add = @('--office') },
-            @{ With = 'Force'; Add = @('--force', '{Force}') },
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'SkipRearm'; Arguments = @('--skip-rearm', '{SkipRearm}') },
+            @{ With = 'KmsHost'; Arguments = @('--kms-host', '{KmsHost}') },
+            @{ With = 'KmsPort'; Arguments = @('--kms-port', '{KmsPort}') },
+            @{ With = 'RemoveToken'; Arguments = @('--remove-tokens') },
+            @{ With = 'Office'; Arguments = @('--office') },
+            @{ With = 'Force'; Arguments = @('--force', '{Force}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{Path}'
         )
         ApplyPlan    = @(
             'apply', '--output-format', 'jsonl', '{Verbosity}', '--yes', '--digest', '{Digest}',
-            @{ With = 'ParentFolder'; Add = @('--parent-dir', '{ParentFolder}') },
+            @{ With = 'ParentFolder'; Arguments = @('--parent-dir', '{ParentFolder}') },
             '--', '{PlanFile}'
         )
         PlanUndo     = @(
             'undo', '--output-format', 'jsonl', '{Verbosity}', '--dry-run',
-            @{ With = 'Id'; Add = @('--id', '{Id}') },
-            @{ With = 'Force'; Add = @('--force', '{Force}') },
+            @{ With = 'Id'; Arguments = @('--id', '{Id}') },
+            @{ With = 'Force'; Arguments = @('--force', '{Force}') },
             '--', '{Path}'
         )
         Undo         = @(
             'undo', '--output-format', 'jsonl', '{Verbosity}', '--yes', '--id', '{Id}',
-            @{ With = 'Force'; Add = @('--force', '{Force}') },
+            @{ With = 'Force'; Arguments = @('--force', '{Force}') },
             '--', '{Path}'
         )
     }

@@ -29,8 +29,9 @@ WIN10 = SAMPLES / "win10-private-mak.vhd"
 CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 DISKS = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in (".vhd", ".avhd", ".vhdx", ".avhdx"))
 POWERSHELL_LIMIT = 2 * 1024 * 1024
+# Without its name, which older validators take for the place where references begin.
 VALIDATOR = jsonschema.Draft202012Validator(
-    json.loads(read_schema("vdiskkit.lines/1")), format_checker=jsonschema.FormatChecker()
+    {**json.loads(read_schema("vdiskkit.lines/1")), "$id": ""}, format_checker=jsonschema.FormatChecker()
 )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import click
@@ -34,7 +35,8 @@ DATA: dict[str, Any] = syntax.literal(syntax.tree(MODULE / "CommandLines.psd1"))
 LINES: dict[str, list[Any]] = DATA["CommandLines"]
 KEY = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 SCHEMA = json.loads(read_schema("vdiskkit.lines/1"))
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
+# Without its name, which older validators take for the place where references begin.
+VALIDATOR = jsonschema.Draft202012Validator({**SCHEMA, "$id": ""}, format_checker=jsonschema.FormatChecker())
 
 
 def values_of(name: str, values: Mapping[str, Any]) -> list[Any]:
@@ -49,7 +51,7 @@ def command_line(name: str, values: Mapping[str, Any]) -> list[str]:
     for item in LINES[name]:
         if isinstance(item, dict):
             for value in values_of(item["With"], values):
-                arguments += [str(value) if word == f"{{{item['With']}}}" else word for word in item["Add"]]
+                arguments += [str(value) if word == f"{{{item['With']}}}" else word for word in item["Arguments"]]
         elif match := re.fullmatch(r"\{(\w+)\}", item):
             arguments += [str(value) for value in values_of(match[1], values)]
         else:
@@ -537,6 +539,18 @@ TEXTS = st.text(alphabet=st.sampled_from('ab \\"\t\u00fc\U0001f600'), max_size=1
 def test_arguments_arrive_as_they_are(arguments: list[str]) -> None:
     line = " ".join(quoted(argument) for argument in arguments)
     assert split_as_windows_does(line) == arguments
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="asks Windows itself, which is not here")
+@given(st.lists(TEXTS, max_size=5))
+def test_windows_itself_takes_arguments_apart_so(arguments: list[str]) -> None:
+    import ctypes
+
+    split = ctypes.windll.shell32.CommandLineToArgvW  # type: ignore[attr-defined]  # on Windows alone
+    split.argtypes, split.restype = [ctypes.c_wchar_p, ctypes.POINTER(ctypes.c_int)], ctypes.POINTER(ctypes.c_wchar_p)
+    count = ctypes.c_int()
+    words = split(" ".join(["program.exe", *map(quoted, arguments)]), ctypes.byref(count))
+    assert words[1 : count.value] == arguments
 
 
 JSON = st.recursive(

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Outcome
 
 PAGE = (ROOT / "docs" / "powershell.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```powershell\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", PAGE, re.MULTILINE | re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```powershell\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(PAGE) + BLOCK.findall(README)
 SHOWN = [(code.strip(), output) for code, output in BLOCKS if output]
 KEY = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform"
 

@@ -8,9 +8,9 @@ function Get-CommandLine {
 
     foreach ($item in $script:Data.CommandLines[$Name]) {
         if ($item -is [hashtable]) {
-            foreach ($value in @(Get-ArgumentValue -Name $item.With -Values $Values)) {
-                foreach ($argument in $item.Add) {
-                    if ($argument -eq ('{' + $item.With + '}')) { [string] $value } else { $argument }
+            foreach ($value in @(Get-ArgumentValue -Name $item['With'] -Values $Values)) {
+                foreach ($argument in $item['Arguments']) {
+                    if ($argument -eq ('{' + $item['With'] + '}')) { [string] $value } else { $argument }
                 }
             }
         }

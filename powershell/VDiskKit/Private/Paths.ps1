@@ -54,7 +54,7 @@ function Get-FullPath {
 }
 
 function Show-VDiskProgress {
-    # Tell which disk is worked on, once there is more than one. Of: how many are known, 0 when that cannot be told.
+    # Tell which disk is worked on, once there is more than one. Of: how many came at once; more may come by the pipeline.
     param(
         [Parameter(Mandatory = $true)][string] $Activity,
         [Parameter(Mandatory = $true)][int] $Number,
@@ -62,7 +62,7 @@ function Show-VDiskProgress {
         [Parameter(Mandatory = $true)][string] $Path
     )
 
-    if ($Of -gt 1) {
+    if ($Of -gt 1 -and $Number -le $Of) {
         Write-Progress -Activity $Activity -Status ('{0} of {1}: {2}' -f $Number, $Of, $Path) -PercentComplete (100 * ($Number - 1) / $Of)
     }
     elseif ($Number -gt 1) {

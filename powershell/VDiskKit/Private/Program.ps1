@@ -14,14 +14,24 @@ function Get-VDiskProgram {
             $Cmdlet.ThrowTerminatingError($record)
         }
         $full = (Resolve-Path -LiteralPath $setting).ProviderPath
+        if (Test-BatchFile -Path $full) {
+            $record = New-VDiskError -Id 'ProgramNotFound' -ExitCode 2 -Message "the variable VDISKKIT names the batch file $full, whose arguments cmd.exe would read by its own rules" -Hint 'name vdiskkit.exe or vdiskkit.pyz' -Target $full
+            $Cmdlet.ThrowTerminatingError($record)
+        }
         if ([System.IO.Path]::GetExtension($full) -ne '.pyz') {
             $found = New-VDiskProgram -File $full -Before @()
         }
         else {
             $found = Find-Python -Cmdlet $Cmdlet -Before @($full)
         }
+        if ($null -eq $found) {
+            $record = New-VDiskError -Id 'ProgramNotFound' -ExitCode 1 -Message "the variable VDISKKIT names $full, and no Python that runs it was found as py or python" -Hint 'install Python 3.11 or later, or use vdiskkit.exe' -Target $full
+            $Cmdlet.ThrowTerminatingError($record)
+        }
     }
-    if ($null -eq $found -and -not $setting) { $found = Find-VDiskKit -Cmdlet $Cmdlet }
+    else {
+        $found = Find-VDiskKit -Cmdlet $Cmdlet
+    }
     if ($null -eq $found) {
         $record = New-VDiskError -Id 'ProgramNotFound' -ExitCode 1 -Message 'vdiskkit was not found: not beside the module, not on the PATH, and in no Python that py or python starts' -Hint 'install it with "pip install vdiskkit", or set the variable VDISKKIT to the path of vdiskkit.exe or vdiskkit.pyz' -Target 'vdiskkit'
         $Cmdlet.ThrowTerminatingError($record)
@@ -39,6 +49,15 @@ function New-VDiskProgram {
     [pscustomobject] @{ Setting = [string] $env:VDISKKIT; File = $File; Before = $Before }
 }
 
+function Test-BatchFile {
+    # Whether cmd.exe would read the arguments, by other rules than those by which they are quoted here.
+    param(
+        [Parameter(Mandatory = $true)][string] $Path
+    )
+
+    $Path -match '\.(cmd|bat)\z'
+}
+
 function Find-VDiskKit {
     param(
         [Parameter(Mandatory = $true)] $Cmdlet
@@ -49,8 +68,7 @@ function Find-VDiskKit {
         if (Test-Path -LiteralPath $beside -PathType Leaf) { return New-VDiskProgram -File $beside -Before @() }
     }
     foreach ($application in @(Get-Command -Name 'vdiskkit' -CommandType Application -ErrorAction SilentlyContinue)) {
-        # Arguments of a batch file would be read by cmd.exe, by other rules.
-        if ($application.Path -notmatch '\.(cmd|bat)\z') { return New-VDiskProgram -File $application.Path -Before @() }
+        if (-not (Test-BatchFile -Path $application.Path)) { return New-VDiskProgram -File $application.Path -Before @() }
     }
     Find-Python -Cmdlet $Cmdlet -Before @('-m', 'vdiskkit')
 }

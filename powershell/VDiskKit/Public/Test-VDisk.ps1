@@ -66,7 +66,8 @@ function Test-VDisk {
         VDiskKit.Validation, with -Quiet System.Boolean
     #>
     [CmdletBinding(DefaultParameterSetName = 'Path')]
-    [OutputType('VDiskKit.Validation', [bool])]
+    [OutputType('VDiskKit.Validation')]
+    [OutputType([bool])]
     param(
         [Parameter(Mandatory = $true, Position = 0, ParameterSetName = 'Path', ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
         [ValidateNotNullOrEmpty()]
