@@ -33,10 +33,11 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def from_elsewhere(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vdiskkit", "powershell"]
-    env = environment({"PYTHONPATH": str(path)})
+    """Run it with this folder or archive in the front; a Python that may ignore PYTHONPATH is told by word."""
+    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from vdiskkit.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, path, "powershell"]
     return subprocess.run(
-        command, env=env, cwd=path.parent, capture_output=True, encoding="utf-8", check=False, timeout=60
+        command, env=environment(), cwd=path.parent, capture_output=True, encoding="utf-8", check=False, timeout=60
     )
 
 
