@@ -6,17 +6,16 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
 import vdiskkit
 from tests.build.hive import REG_BINARY, HiveBuilder
 from tests.cli.conftest import SAMPLES
 from tests.cli.writing import EXAMPLE, SPP, YES, contents, interrupted, pair
+from tests.schemas import check
 from vdiskkit.facts import Notice
 from vdiskkit.report.line_facts import LONGEST_LIST, LONGEST_TEXT, disk_summary
 from vdiskkit.report.lines import LONGEST_LINE, lines_of
-from vdiskkit.schemas import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +28,6 @@ WIN10 = SAMPLES / "win10-private-mak.vhd"
 CURRENT = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 DISKS = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in (".vhd", ".avhd", ".vhdx", ".avhdx"))
 POWERSHELL_LIMIT = 2 * 1024 * 1024
-# Without its name, which older validators take for the place where references begin.
-VALIDATOR = jsonschema.Draft202012Validator(
-    {**json.loads(read_schema("vdiskkit.lines/1")), "$id": ""}, format_checker=jsonschema.FormatChecker()
-)
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
@@ -41,7 +36,7 @@ def parsed(text: str) -> list[dict[str, Any]]:
     assert text.endswith("}\n")
     lines = [json.loads(line) for line in text.splitlines()]
     for line in lines:
-        VALIDATOR.validate(line)
+        check(line, "vdiskkit.lines/1")
     return lines
 
 
@@ -147,7 +142,7 @@ def test_the_longest_overview_is_short_enough() -> None:
     result = parsed(line)[0]["result"]
     assert [result[f"{name}_count"] for name in ("notice", "office", "kms_host")] == [5000] * 3
     assert [len(result[name]) for name in ("notices", "office", "kms_hosts")] == [LONGEST_LIST] * 3
-    assert result["product_name"].endswith(f"… ({5000 - LONGEST_TEXT} more characters)")
+    assert result["product_name"].endswith(f"({5000 - LONGEST_TEXT} more characters)")
 
 
 def run_host(text: str) -> tuple[Any, ...]:

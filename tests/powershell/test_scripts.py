@@ -12,7 +12,10 @@ from tests.powershell import syntax
 from tests.powershell.syntax import MODULE, ROOT, SCRIPTS, Function, Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.cli.conftest import Outcome
 
 PUBLIC = sorted((MODULE / "Public").glob("*.ps1"))
 OWN = [path for path in SCRIPTS if path.is_relative_to(MODULE)]
@@ -185,6 +188,12 @@ def test_every_variable_that_is_read_is_set(name: str) -> None:
 def test_a_variable_that_is_never_set_would_be_noticed() -> None:
     source = "function f { param([string] $Path) foreach ($item in $Path) { $found = $item + $paht } $found }"
     assert unset_variables(syntax.parse(source)) == {"paht"}
+
+
+def test_the_completion_script_parses(run: Callable[..., Outcome]) -> None:
+    outcome = run("completion", "powershell")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert newer_constructs(outcome.out) == []
 
 
 # the module
