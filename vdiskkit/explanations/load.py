@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from vdiskkit.resources import read_resource
 
 __all__ = ["Entry", "read_entries"]
 
-_FOLDER = Path(__file__).parent
 _LIKE = ("meaning", "why", "fix", "commands", "versions", "source")
 
 
@@ -70,4 +70,4 @@ def _sources() -> dict[str, str]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(read_resource("vdiskkit.explanations", f"{name}.toml"))

@@ -9,14 +9,14 @@ EditionID values and builds follow Microsoft's published release tables. What th
 
 from __future__ import annotations
 
-import os.path
 import re
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
+
+from vdiskkit.resources import read_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from importlib.abc import ResourceLoader
 
 __all__ = ["GvlkRow", "fits_edition", "is_gvlk", "lookup", "rows"]
 
@@ -48,11 +48,8 @@ def rows() -> tuple[GvlkRow, ...]:
     """Return the whole table, in the order of Microsoft's lists."""
     import csv
 
-    # The loader finds the file in a folder and in a zip archive alike; importlib.resources does no more here, but its
-    # import costs as much as all of this package.
-    path = os.path.join(os.path.dirname(__file__), "gvlk.csv")  # noqa: PTH118, PTH120 - the loader takes plain text
-    text = cast("ResourceLoader", __spec__.loader).get_data(path).decode("utf-8")
-    return tuple(GvlkRow(**line) for line in csv.DictReader(text.splitlines()))
+    lines = read_resource("vdiskkit.licensing", "gvlk.csv").splitlines()
+    return tuple(GvlkRow(**line) for line in csv.DictReader(lines))
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import PolicyError
 from vdiskkit.io.textinput import decode_input
 from vdiskkit.location import Location
+from vdiskkit.resources import read_resource
 from vdiskkit.rules.catalogue import rule_codes
 from vdiskkit.rules.profile import BUILT_IN, Profile
 from vdiskkit.rules.profile_parse import Document
@@ -26,7 +27,6 @@ FILE_NAME = "vdiskkit.toml"
 
 VARIABLE = "VDISKKIT_PROFILE"
 
-_FOLDER = Path(__file__).parent / "profiles"
 _SIZE_LIMIT = 1024 * 1024
 _DEPTH_LIMIT = 16
 
@@ -76,7 +76,7 @@ def default_profile(pvp: PvpFacts | None) -> tuple[str, str]:
 
 def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     built_in = name in BUILT_IN
-    path = _FOLDER / f"{name}.toml" if built_in else Path(name)
+    path = Path(name)
     shown = name if built_in else str(path)
     identity = shown if built_in else os.path.normcase(path.resolve())
     if identity in chain or len(chain) >= _DEPTH_LIMIT:
@@ -85,7 +85,7 @@ def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
             location=Location(shown),
             hint="take one 'extends' out",
         )
-    text = _read(path, shown)
+    text = read_resource("vdiskkit.rules", f"profiles/{name}.toml") if built_in else _read(path, shown)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

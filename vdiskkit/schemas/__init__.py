@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from vdiskkit.resources import read_resource, resource_names
 
 __all__ = ["read_schema", "schema_names"]
 
-_FOLDER = Path(__file__).parent
+_ENDING = ".json"
 
 
 def schema_names() -> tuple[str, ...]:
     """Names as in the member ``schema`` of a result, such as ``vdiskkit.inspect/1``."""
-    stems = sorted(path.stem for path in _FOLDER.glob("*.json"))
+    stems = sorted(name.removesuffix(_ENDING) for name in resource_names(__name__, _ENDING))
     return tuple("vdiskkit.{}/{}".format(*stem.rsplit("-", 1)) for stem in stems)
 
 
@@ -23,4 +23,4 @@ def read_schema(name: str) -> str:
     """
     if name not in schema_names():
         raise KeyError(name)
-    return (_FOLDER / f"{name.removeprefix('vdiskkit.').replace('/', '-')}.json").read_text(encoding="ascii")
+    return read_resource(__name__, name.removeprefix("vdiskkit.").replace("/", "-") + _ENDING)
