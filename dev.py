@@ -4,6 +4,8 @@
     python dev.py test     set up, then run the tests          (further arguments go to pytest, in place of
                            "-q -n auto -m 'not oracle and not real'": all that need nothing but Python)
     python dev.py check    set up, then lint, format, types, import rules and tests
+    python dev.py build    set up, then make the files that are given out, in dist/: wheel, source archive,
+                           vdiskkit.pyz, the PowerShell module, and their checksums
     python dev.py lock     resolve the locks in requirements/ anew (further arguments go to uv)
 
 The environment is ``.venv`` beside this file. It is made once, from the locks in ``requirements/``, and made up to
@@ -65,7 +67,7 @@ class SetupError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    commands = {"demo": demo, "test": test, "check": check, "lock": lock}
+    commands = {"demo": demo, "test": test, "check": check, "build": build, "lock": lock}
     if not arguments or arguments[0] not in commands:
         print(__doc__)
         return 0 if list(arguments[:1]) in (["-h"], ["--help"]) else 2
@@ -108,6 +110,20 @@ def check(arguments: list[str]) -> int:
         codes.append(run(*command))
     codes.append(test(arguments))
     return next((code for code in codes if code), 0)
+
+
+def build(arguments: list[str]) -> int:
+    """Make the files that are given out."""
+    refuse(arguments, "build")
+    if not is_ready("dev"):
+        set_up("build", "runtime")
+    return run("-m", "tools.release.build")
+
+
+def refuse(arguments: list[str], command: str) -> None:
+    """Say that a command takes no arguments, when there are some."""
+    if arguments:
+        raise SetupError(f"{command} takes no arguments, and was given {' '.join(arguments)}")
 
 
 def lock(arguments: list[str]) -> int:

@@ -68,7 +68,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         vdiskkit.open_disc  # noqa: B018 - the access is the test
 
 
-@pytest.mark.parametrize("folder", ["vdiskkit", "benchmarks"])
+@pytest.mark.parametrize("folder", ["vdiskkit", "benchmarks", "tools"])
 def test_every_module_says_what_it_is_for(folder: str) -> None:
     modules = list((ROOT / folder).rglob("*.py"))
     assert modules

@@ -41,6 +41,8 @@ def _installed() -> dict[str, str]:
     for folder in reversed(sys.path):
         try:
             names = os.listdir(folder or ".")
+        except NotADirectoryError:
+            names = _names_in(folder)
         except OSError:
             continue
         for name in names:
@@ -48,6 +50,17 @@ def _installed() -> dict[str, str]:
             if match:
                 found[_normal(match[1])] = match[2]
     return found
+
+
+def _names_in(archive: str) -> list[str]:
+    """What stands at the top of an archive of modules, as ``vdiskkit.pyz`` is one."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return [name.partition("/")[0] for name in file.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []
 
 
 def _version_of(name: str) -> str:

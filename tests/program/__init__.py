@@ -1,0 +1,1 @@
+"""vdiskkit as one file, and the tools that make such files."""
