@@ -6,6 +6,7 @@
     python dev.py check    set up, then lint, format, types, import rules and tests
     python dev.py build    set up, then make the files that are given out, in dist/: wheel, source archive,
                            vdiskkit.pyz, the PowerShell module, and their checksums
+    python dev.py exe      set up, then make dist/vdiskkit.exe, the program for Windows; elsewhere this needs Wine
     python dev.py lock     resolve the locks in requirements/ anew (further arguments go to uv)
 
 The environment is ``.venv`` beside this file. It is made once, from the locks in ``requirements/``, and made up to
@@ -54,6 +55,7 @@ LOCKS = {
         *("pyproject.toml", "--group", "test", "--overrides", "requirements/windows.in"),
         *("--python-platform", "windows"),
     ),
+    "exe": ("pyproject.toml", "requirements/exe.in", "-c", "requirements/dev.txt", "--python-platform", "windows"),
 }
 LOCK_COMMENT = """\
 # Locked for {platforms}, with hashes. Do not edit: `python dev.py lock` makes this file anew by
@@ -67,7 +69,7 @@ class SetupError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; return the exit code."""
-    commands = {"demo": demo, "test": test, "check": check, "build": build, "lock": lock}
+    commands = {"demo": demo, "test": test, "check": check, "build": build, "exe": exe, "lock": lock}
     if not arguments or arguments[0] not in commands:
         print(__doc__)
         return 0 if list(arguments[:1]) in (["-h"], ["--help"]) else 2
@@ -118,6 +120,16 @@ def build(arguments: list[str]) -> int:
     if not is_ready("dev"):
         set_up("build", "runtime")
     return run("-m", "tools.release.build")
+
+
+def exe(arguments: list[str]) -> int:
+    """Make the program for Windows."""
+    refuse(arguments, "exe")
+    if os.name == "nt":
+        set_up("build", "exe")
+    else:
+        set_up("dev")
+    return run("-m", "tools.release.exe")
 
 
 def refuse(arguments: list[str], command: str) -> None:

@@ -127,6 +127,7 @@ def test_locks_hold_what_the_project_asks_for() -> None:
     assert names(groups["test"] + groups["lint"]) <= development.keys()
     assert names(groups["oracle"]) <= locked("oracle").keys()
     assert names(project["build-system"]["requires"]) <= locked("build").keys()
+    assert {*names(project["project"]["dependencies"]), "pyinstaller"} <= locked("exe").keys()
     assert names(project["project"]["dependencies"] + groups["test"]) <= locked("windows").keys()
 
 
@@ -135,7 +136,7 @@ def test_all_locks_agree() -> None:
     overrides = (ROOT / "requirements" / "windows.in").read_text(encoding="utf-8").splitlines()
     older = names([line for line in overrides if not line.startswith("#")])
     assert older < development.keys()
-    for name in ("build", "runtime", "oracle", "windows"):
+    for name in ("build", "runtime", "oracle", "windows", "exe"):
         for package, version in locked(name).items():
             if name != "windows" or package not in older:
                 assert development.get(package, version) == version, package

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from tools import wine
 from tools.release.program import write_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,11 @@ class Ask(Protocol):
 
 def ask(program: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program in the repository; its output as text with plain line breaks."""
-    done = subprocess.run([*program, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    command = [*program, *arguments]
+    environment = wine.environment() if program[0] == "wine" else None
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     shown = [data.decode("utf-8", "replace").replace("\r\n", "\n") for data in (done.stdout, done.stderr)]
     return subprocess.CompletedProcess(done.args, done.returncode, *shown)
 
@@ -35,7 +40,10 @@ def ask(program: tuple[str, ...], *arguments: str) -> subprocess.CompletedProces
 def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     named = os.environ.get("VDISKKIT_PROGRAM")
     if named:
-        return tuple(shlex.split(named))
+        words = tuple(shlex.split(named))
+        if words[0] == "wine":
+            wine.quietly("wine", "wineboot")  # its services outlive the first program, and would keep our pipes open
+        return words
     folder = tmp_path_factory.mktemp("program")
     gather(folder / "installed")
     archive = folder / "the program.pyz"

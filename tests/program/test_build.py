@@ -127,13 +127,23 @@ def test_a_step_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().err == f"build: exit code 3 of: {sys.executable} -c raise SystemExit(3)\n"
 
 
+def test_a_file_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dist").write_text("no folder", encoding="ascii")
+    monkeypatch.setattr(build, "DIST", tmp_path / "dist")
+    monkeypatch.setattr(build, "powershell_module", dict)
+    assert build.main() == 1
+    assert capsys.readouterr().err.startswith("build: [")
+
+
 def test_a_missing_powershell_module_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "POWERSHELL", tmp_path / "VDiskKit")
     with pytest.raises(build.BuildError, match=r"there is no VDiskKit\.psd1 in .*VDiskKit"):
         build.powershell_module()
 
 
-@pytest.mark.parametrize("command", ["build"])
+@pytest.mark.parametrize("command", ["build", "exe"])
 def test_dev_takes_no_arguments_for_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert dev.main([command, "--fast"]) == 1
     assert capsys.readouterr().err == f"dev.py: {command} takes no arguments, and was given --fast\n"

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["add_tree", "write_zip"]
+__all__ = ["USUAL_TIME", "add_tree", "write_zip"]
 
 _OLDEST = 315_532_800
 """The start of 1980: zip archives know no time before."""
 
-_USUAL = 1_580_601_600
+USUAL_TIME = 1_580_601_600
 """The time that hatchling gives files in wheels and source archives, unless SOURCE_DATE_EPOCH says another."""
 
 _FILE_MODE = 0o100644 << 16
@@ -33,7 +33,7 @@ def write_zip(target: Path, entries: Mapping[str, bytes], first_line: str = "") 
             namespace package inside.
         first_line: Stands before the archive, and makes the file a program where the system reads such lines.
     """
-    moment = time.gmtime(max(int(os.environ.get("SOURCE_DATE_EPOCH", _USUAL)), _OLDEST))[:6]
+    moment = time.gmtime(max(int(os.environ.get("SOURCE_DATE_EPOCH", USUAL_TIME)), _OLDEST))[:6]
     with target.open("wb") as stream:
         stream.write(first_line.encode("ascii"))
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:

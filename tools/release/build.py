@@ -13,6 +13,8 @@ file                                      holds
 The same sources give the same bytes. Files of an earlier build are removed first, the Windows program included.
 """
 
+# ruff: noqa: T201, S603 - a script that prints, and starts the programs named in it
+
 from __future__ import annotations
 
 import hashlib
@@ -51,7 +53,7 @@ def main() -> int:
     """Make all files; return the exit code."""
     try:
         build()
-    except BuildError as exc:
+    except (BuildError, OSError, ValueError) as exc:
         print(f"build: {exc}", file=sys.stderr)
         return 1
     return 0
@@ -118,7 +120,7 @@ def write_sums() -> None:
 
 def products() -> list[Path]:
     """The files that have been made, by name."""
-    return sorted(path for pattern in PRODUCTS for path in DIST.glob(pattern))
+    return sorted((path for pattern in PRODUCTS for path in DIST.glob(pattern)), key=lambda path: path.name)
 
 
 def tell() -> None:

@@ -41,10 +41,8 @@ def _installed() -> dict[str, str]:
     for folder in reversed(sys.path):
         try:
             names = os.listdir(folder or ".")
-        except NotADirectoryError:
-            names = _names_in(folder)
-        except OSError:
-            continue
+        except OSError:  # which one, for an archive, is told differently by each system
+            names = _names_in(folder) if os.path.isfile(folder) else []
         for name in names:
             match = _INSTALLED.fullmatch(name)
             if match:
