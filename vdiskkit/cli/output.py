@@ -250,7 +250,9 @@ def click_output_failed(exc: OSError) -> Exception | None:
     """
     from traceback import walk_tb
 
-    if any(frame.f_globals.get("__name__") == "click.utils" for frame, _ in walk_tb(exc.__traceback__)):
+    from click import echo
+
+    if any(frame.f_code is echo.__code__ for frame, _ in walk_tb(exc.__traceback__)):
         return _stdout_failed(exc)
     return None
 
