@@ -57,7 +57,7 @@ WHEELS = (
     *("--abi", "cp311", "--abi", "abi3", "--abi", "none"),
 )
 TESTS = (
-    *("tests/unit", "tests/cli", "tests/property", "tests/build"),
+    *("tests/unit", "tests/cli", "tests/property", "tests/crash", "tests/build"),
     *("tests/test_examples.py", "tests/test_readme.py", "tests/test_repository.py"),
 )
 FEWEST_PASSED = 3000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,4 +19,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     from vdiskkit.cli.run import run
 
+    if args is None and sys.platform == "win32":
+        from vdiskkit.cli.terminal import write_pipes_as_the_console
+
+        write_pipes_as_the_console()
     return run(args)

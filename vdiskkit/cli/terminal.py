@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -12,10 +13,29 @@ if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
     from vdiskkit.report.style import Style
 
-__all__ = ["style_for_file", "style_for_stderr", "style_for_stdout", "wants_color"]
+__all__ = ["style_for_file", "style_for_stderr", "style_for_stdout", "wants_color", "write_pipes_as_the_console"]
 
 _STD_OUTPUT_HANDLE = -11
 _ENABLE_VIRTUAL_TERMINAL_PROCESSING = 4
+
+
+def write_pipes_as_the_console() -> None:
+    """Give what we write to pipes the code page of the console, in which PowerShell and ``cmd`` read it.
+
+    Python writes the other code page of Windows there, that of programs with windows: "ü" would arrive as "³". Without
+    a console, and where an encoding was asked for, that stays as it is.
+    """
+    if sys.platform == "win32" and not sys.flags.utf8_mode and not os.environ.get("PYTHONIOENCODING"):
+        import ctypes
+        import stat
+
+        page = ctypes.WinDLL("kernel32").GetConsoleOutputCP()
+        for stream in (sys.stdout, sys.stderr) if page else ():
+            try:
+                if isinstance(stream, io.TextIOWrapper) and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                    stream.reconfigure(encoding=f"cp{page}")
+            except (OSError, ValueError, LookupError):
+                continue
 
 
 def style_for_stdout(session: Session) -> Style:

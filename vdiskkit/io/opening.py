@@ -16,7 +16,7 @@ if sys.platform == "win32":
 else:
     from vdiskkit.io import posix as system
 
-__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace"]
+__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace", "resize"]
 
 
 def open_shared(path: str) -> int:
@@ -75,6 +75,15 @@ def remove(path: str) -> None:
         OSError: It cannot be removed.
     """
     system.remove(path)
+
+
+def resize(descriptor: int, size: int) -> None:
+    """Set the length of an open file; a new part is zeros, which are not written.
+
+    Raises:
+        OSError: It cannot have that length.
+    """
+    system.resize(descriptor, size)
 
 
 def flush_folder(folder: str) -> None:

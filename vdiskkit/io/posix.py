@@ -8,7 +8,7 @@ import sys
 
 assert sys.platform != "win32"  # noqa: S101 - for the type checker: what follows exists elsewhere only
 
-__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace"]
+__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace", "resize"]
 
 # Opening a named pipe would wait for whoever writes to it; regular files know no waiting.
 _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
@@ -16,6 +16,7 @@ _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
 remove = os.unlink
 rename = os.rename
 replace = os.replace
+resize = os.ftruncate
 
 
 def open_shared(path: str) -> int:

@@ -11,7 +11,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, cast
 
-from vdiskkit.errors import CorruptStructureError, SourceError
+from vdiskkit.errors import CorruptStructureError, InUseError, SourceError, VDiskError
 from vdiskkit.io.opening import open_shared
 from vdiskkit.location import Location
 
@@ -244,14 +244,14 @@ def _unbuffered(path: str) -> BinaryIO:
     return cast("BinaryIO", io.FileIO(open_shared(path), "rb"))
 
 
-def _open_failed(path: str, exc: OSError) -> SourceError:
+def _open_failed(path: str, exc: OSError) -> VDiskError:
     location = Location(path)
     if isinstance(exc, IsADirectoryError) or os.path.isdir(path):  # Windows says "permission denied"
         return SourceError("this is a directory, not a file", location=location, hint="name the disk file itself")
     if isinstance(exc, FileNotFoundError):
         return SourceError("no such file", location=location, hint="check the path and that the share is connected")
     if getattr(exc, "winerror", None) == _SHARING_VIOLATION:
-        return SourceError(
+        return InUseError(
             "another program holds the file open and lets nobody else read it",
             location=location,
             hint="end the program that uses it (PVS streaming, a mount, a change by vdiskkit), then try again",

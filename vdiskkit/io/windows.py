@@ -28,6 +28,7 @@ __all__ = [
     "remove",
     "rename",
     "replace",
+    "resize",
     "with_patience",
 ]
 
@@ -104,6 +105,21 @@ def replace(path: str, new_path: str) -> None:
 def remove(path: str) -> None:
     """Remove a file; see :func:`vdiskkit.io.opening.remove`."""
     with_patience(lambda: os.unlink(path))
+
+
+def resize(descriptor: int, size: int) -> None:
+    """Set the length of a file; see :func:`vdiskkit.io.opening.resize`.
+
+    The C library, which Python asks, writes zeros to lengthen a file: all 40 GB of them.
+    """
+    import ctypes
+
+    end_of_file = 6  # FileEndOfFileInfo
+    length = ctypes.c_int64(size)
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
+    if not kernel.SetFileInformationByHandle(handle, end_of_file, ctypes.byref(length), ctypes.sizeof(length)):
+        raise ctypes.WinError(ctypes.get_last_error())
 
 
 def flush_folder(folder: str) -> None:

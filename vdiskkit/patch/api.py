@@ -312,7 +312,14 @@ def _opened(
     locked: bool = False,
 ) -> Iterator[VDisk]:
     """Open the disk as it is; ``locked`` says that this process keeps all others from changing it."""
-    with open_vdisk(path, volume=volume, parent_dirs=parent_dirs) as disk:
+    try:
+        opened = open_vdisk(path, volume=volume, parent_dirs=parent_dirs)
+    except InUseError:
+        if not locked:
+            with exclusive(_disk_path(os.fspath(path))):  # says so when it is another vdiskkit
+                pass
+        raise
+    with opened as disk:
         if disk.path is not None and read_pending(disk.path) is not None:
             if not locked:
                 _check_nobody_writes(disk.path)

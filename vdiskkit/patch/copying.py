@@ -16,7 +16,7 @@ from io import FileIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import JournalPendingError, PatchError, SourceError, UsageError
-from vdiskkit.io.opening import flush_folder, open_shared, remove
+from vdiskkit.io.opening import flush_folder, open_shared, remove, resize
 from vdiskkit.io.paths import folder_of, host_path
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
@@ -137,7 +137,7 @@ def _copy_all(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> int
     progress(0, total)
     for job, found in zip(jobs, ranges, strict=True):
         try:
-            job.target.truncate(job.size)
+            resize(job.target.fileno(), job.size)
         except OSError as exc:
             raise _failed(exc, job.new_path) from exc
         for start, end in found:

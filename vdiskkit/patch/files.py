@@ -147,7 +147,7 @@ class _RealFile:
             view = view[os.write(self._descriptor, view) :]
 
     def resize(self, size: int) -> None:
-        os.ftruncate(self._descriptor, size)
+        opening.resize(self._descriptor, size)
 
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size

@@ -6,12 +6,13 @@ made from it since.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import JournalPendingError, NotFoundError, UsageError, VDiskError
+from vdiskkit.errors import InUseError, JournalPendingError, NotFoundError, UsageError, VDiskError
 from vdiskkit.events import absolute
 from vdiskkit.io.paths import is_there, open_source, real_path
 from vdiskkit.journal import Journal, JournalState, journal_path, read_journal
@@ -264,5 +265,7 @@ def _existing_disk(path: str | os.PathLike[str]) -> str:
         from vdiskkit.pair import disk_for_sidecar
 
         text = disk_for_sidecar(text)
-    open_source(text).close()  # says what is wrong with the path, if anything
+    # Says what is wrong with the path, if anything. Who uses the disk is found out later, and said better.
+    with contextlib.suppress(InUseError):
+        open_source(text).close()
     return real_path(text)

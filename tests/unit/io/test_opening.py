@@ -71,9 +71,9 @@ def test_nobody_writes_to_what_is_being_changed(path: Path) -> None:
 @on_windows
 def test_nobody_reads_what_is_being_changed(path: Path) -> None:
     file = RealFileSystem().open(str(path))
-    with pytest.raises(SourceError, match="holds the file open and lets nobody else read it") as caught:
+    with pytest.raises(InUseError, match="holds the file open and lets nobody else read it") as caught:
         FileSource(str(path))
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 4
     assert caught.value.hint
     file.close()
     FileSource(str(path)).close()
