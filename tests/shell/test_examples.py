@@ -47,6 +47,10 @@ K = r"SoftwareProtectionPlatform, SkipRearm: absent → REG_DWORD 0\n"
 ROWS: dict[str, Row] = {
     r'vdiskkit inspect "D:\store\win10.vhd"': Row(r"^disk +D:\\store\\win10\.vhd\n  container +VHD dynamic"),
     "vdiskkit inspect win10.pvp --json": Row(r'"target": "win10\.vhd"'),
+    "vdiskkit inspect *.vhd --output-format jsonl": Row(r'"type": "disk", "target": "desk10\.vhd"(?s:.*)"win10\.vhd"'),
+    "python -m vdiskkit --version": Row(r"^vdiskkit \d+\.\d+\.\d+\n"),
+    "vdiskkit powershell": Row(r"VDiskKit[/\\]VDiskKit\.psd1\n$"),
+    "vdiskkit powershell --quiet": Row(r"VDiskKit[/\\]VDiskKit\.psd1\n$"),
     "vdiskkit inspect win10.vhd --at latest --section license,tokens": Row(
         r"^disk +win10\.3\.avhd\n  license (?s:.*)\n  tokens ", first=world.versions
     ),
