@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vdiskkit.patch import files
 
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 _SECTOR = 512
 _FILE_CALLS = ("write_at", "resize", "flush")
 _SYSTEM_CALLS = ("create", "rename", "remove", "flush_folder")
+
+# Windows has no signals: there os.kill ends the process with the number as its exit code, one that we do not use.
+_SIGNAL: int = getattr(signal, "SIGKILL", 137)
+KILLED = -_SIGNAL if hasattr(signal, "SIGKILL") else _SIGNAL
+"""The return code of a process that was killed by :func:`kill`."""
+
+
+def kill(process: int) -> None:
+    """Kill a process: it neither closes nor flushes nor catches anything."""
+    os.kill(process, _SIGNAL)
+
+
+def die() -> NoReturn:
+    """Kill this process."""
+    kill(os.getpid())
+    raise AssertionError("this process is dead")
 
 
 class Death:
@@ -41,7 +57,7 @@ class Death:
                 if self.how == "half" and name == "write_at":
                     offset, data = arguments
                     method(target, offset, data[: len(data) // 2 // _SECTOR * _SECTOR])
-                os.kill(os.getpid(), signal.SIGKILL)
+                die()
             self.count += 1
             return method(target, *arguments)
 
