@@ -262,3 +262,18 @@ def test_log_file_in_both_forms(run: Callable[..., Outcome], tmp_path: Path, mon
     assert any("RuntimeError" in line for line in bug["traceback"])
     assert run("ls", WIN7, "--log-file", log).code == 9
     assert not any(line.startswith("::error") for line in log.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("validate", WIN7, "--output-format", "csv"), ("reg", "export", WIN7, r"HKLM\SYSTEM\Select"), ("license", WIN7)],
+    ids=["csv", "reg", "text"],
+)
+def test_lines_end_once_also_where_the_stream_ends_them_by_itself(
+    args: tuple[object, ...], process: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    done = process(*args)
+    assert done.returncode == 0
+    assert b"\n" in done.stdout
+    assert b"\r\r" not in done.stdout
+    assert (b"\r\n" in done.stdout) == (args[0] != "license" or os.linesep == "\r\n")

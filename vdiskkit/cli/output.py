@@ -67,6 +67,8 @@ class StdoutOutput:
         stream = sys.stdout
         if stream is None:  # started without a standard output
             return
+        if os.linesep == "\r\n":
+            text = text.replace("\r\n", "\n")  # the stream ends lines so by itself
         try:
             stream.write(encodable(text, stream.encoding))
             stream.flush()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import PolicyError
+from vdiskkit.io.paths import host_path
 from vdiskkit.io.textinput import decode_input
 from vdiskkit.location import Location
 from vdiskkit.resources import read_resource
@@ -40,6 +41,7 @@ def load_profile(name: str | os.PathLike[str], *, codes: Collection[str] | None 
 
     Raises:
         PolicyError: There is no such profile, or something in it cannot be; the location names file and line.
+        UsageError: The path can not name a file.
     """
     known = tuple(codes) if codes is not None else rule_codes()
     return _load(os.fspath(name), known, ())
@@ -76,8 +78,8 @@ def default_profile(pvp: PvpFacts | None) -> tuple[str, str]:
 
 def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     built_in = name in BUILT_IN
-    path = Path(name)
-    shown = name if built_in else str(path)
+    path = Path(name if built_in else host_path(name).opened)
+    shown = name if built_in else str(Path(name))
     identity = shown if built_in else os.path.normcase(path.resolve())
     if identity in chain or len(chain) >= _DEPTH_LIMIT:
         raise PolicyError(
@@ -96,7 +98,7 @@ def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     if extends is not None:
         beside = extends if extends in BUILT_IN else str(path.parent / extends)
         base = _load(beside, codes, (*chain, identity))
-    return document.apply(base, name if built_in else path.stem, "built in" if built_in else str(path))
+    return document.apply(base, name if built_in else path.stem, "built in" if built_in else shown)
 
 
 def _read(path: Path, shown: str) -> str:
