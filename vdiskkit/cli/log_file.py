@@ -14,7 +14,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from vdiskkit.cli.output import guard_output, is_vdisk_name, real_path, same_file
+from vdiskkit.cli.output import guard_output, is_vdisk_name, resolved, same_file
 from vdiskkit.errors import UsageError
 from vdiskkit.location import Location
 
@@ -104,7 +104,7 @@ def _check_name(path: str) -> None:
     from vdiskkit.io.paths import host_path
 
     opened = host_path(path).opened
-    names = [os.path.basename(name) for name in (path, real_path(opened))]
+    names = [os.path.basename(name) for name in (path, resolved(opened))]
     if any(is_vdisk_name(name) or name.lower().endswith(_MANIFEST) for name in names):
         raise _vdisk_file(path)
     try:

@@ -30,7 +30,7 @@ __all__ = [
     "note",
     "open_file",
     "open_output",
-    "real_path",
+    "resolved",
     "same_file",
     "say",
 ]
@@ -103,7 +103,9 @@ class FileOutput:
 
     def __init__(self, path: str, targets: Iterable[str] = ()) -> None:
         self._shown = path
-        self._final = real_path(guard_output(path, targets))
+        opened = guard_output(path, targets)
+        # Windows cannot resolve every path of a file that is yet to be made, so only links are followed.
+        self._final = resolved(opened) if os.path.islink(opened) else opened
         # A device or named pipe can be written to, but must not be replaced by a file.
         self._direct = os.path.exists(self._final) and not os.path.isfile(self._final)
         self._temporary = self._final if self._direct else f"{self._final}.{os.getpid()}.tmp"
@@ -181,7 +183,7 @@ def guard_output(path: str, targets: Iterable[str]) -> str:
     if not os.path.lexists(opened):
         return opened
     # Links are seen through: a harmless name may lead to a disk.
-    names = {os.path.basename(path), os.path.basename(real_path(opened))}
+    names = {os.path.basename(path), os.path.basename(resolved(opened))}
     if (
         any(same_file(opened, target) for target in targets)
         or any(is_vdisk_name(name) for name in names)
@@ -199,7 +201,7 @@ def is_vdisk_name(name: str) -> bool:
     return parse_vdisk_name(lower) is not None or lower.endswith(_GUARDED) or _OURS in lower
 
 
-def real_path(path: str) -> str:
+def resolved(path: str) -> str:
     """Return where a path leads through links; Windows cannot follow every name, such as that of a console."""
     try:
         return os.path.realpath(path)
@@ -292,7 +294,7 @@ def _holds_a_disk(path: str) -> bool:
 
 
 def _same_place(first: str, second: str) -> bool:
-    one, other = (os.path.normcase(real_path(host_path(path).opened)) for path in (first, second))
+    one, other = (os.path.normcase(resolved(host_path(path).opened)) for path in (first, second))
     return one == other or same_file(one, second)
 
 
