@@ -53,3 +53,4 @@ needs_read_only_files = pytest.mark.skipif(
 )
 needs_size_limit = pytest.mark.skipif(_WINDOWS, reason="needs a limit on the size of files; Windows has none")
 needs_terminals = pytest.mark.skipif(_WINDOWS, reason="needs pseudo-terminals of POSIX")
+needs_windows = pytest.mark.skipif(not _WINDOWS, reason="needs Windows: its names of files, and its sharing of them")
