@@ -60,7 +60,7 @@ def untouched(masters: Callable[[str], Path]) -> Callable[[str], tuple[Path, dic
         ("bitlocker", (*PREP, *STANDARD), 5, ["BitLocker"]),
         ("linux", (*RM, *STANDARD), 1, ["there is no NTFS volume on this disk"]),
         ("data-only", (*PREP, *STANDARD), 1, ["there is no Windows on this volume", "--volume"]),
-        ("no-side-car", PVP, 1, ["there is no readable .pvp side-car beside the disk"]),
+        ("no-side-car", PVP, 1, ["there is no .pvp side-car beside the disk"]),
         ("missing-parent", (*RM, *STANDARD), 3, ["the parent of this differencing disk", "--parent-dir"]),
         (
             "win10-private-mak",

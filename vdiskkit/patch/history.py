@@ -218,6 +218,8 @@ def undo(
         edits = _reversed_edits(journal, files, paths, system)
     if dry_run:
         return KeptChange(kept, journal)
+    # Its journal has to go at the end. Whoever has it open would keep that from happening, after the disk was written.
+    system.open(kept).close()
     about = {
         "undoes": system.paths.basename(kept),
         "change": str(journal.id),

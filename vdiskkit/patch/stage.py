@@ -306,11 +306,15 @@ class Stage:
         from vdiskkit.patch.side_car import set_fields
 
         pair, pvp = self.disk.pair, self.disk.pvp
-        if pair is None or pair.pvp_path is None or pvp is None:
+        if pair is None or pair.pvp_path is None:
             raise FileMissingError(
-                "there is no readable .pvp side-car beside the disk",
-                hint=self.disk.pvp_problem() or "copy it from the PVS server together with the disk",
+                "there is no .pvp side-car beside the disk",
+                hint="copy it from the PVS server together with the disk",
             )
+        if pvp is None:
+            from vdiskkit.pvp import read_pvp
+
+            pvp = read_pvp(pair.pvp_path)  # it is there: the error says what is wrong with it
         staged = self._stage(pair.pvp_path)
         changed = set_fields(staged, pvp, fields, now=self.now, force_mode="mode" in self._forced)
         self.changes += [SemanticChange("pvp", item.field, item.before, item.after) for item in changed]

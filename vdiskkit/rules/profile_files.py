@@ -60,7 +60,7 @@ def find_profile(folder: str | os.PathLike[str], environment: Mapping[str, str])
     named = environment.get(VARIABLE)
     if named:
         return named, f"by {VARIABLE}"
-    here = Path(folder).resolve()
+    here = Path(folder).absolute()
     for place in (here, *here.parents):
         path = place / FILE_NAME
         if path.is_file():
@@ -80,7 +80,7 @@ def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     built_in = name in BUILT_IN
     path = Path(name if built_in else host_path(name).opened)
     shown = name if built_in else str(Path(name))
-    identity = shown if built_in else os.path.normcase(path.resolve())
+    identity = shown if built_in else os.path.normcase(path.absolute())
     if identity in chain or len(chain) >= _DEPTH_LIMIT:
         raise PolicyError(
             "the profile extends itself: " + " -> ".join((*chain, identity)),
