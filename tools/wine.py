@@ -60,6 +60,7 @@ TESTS = (
     *("tests/unit", "tests/cli", "tests/property", "tests/crash", "tests/build"),
     *("tests/test_examples.py", "tests/test_readme.py", "tests/test_repository.py"),
 )
+PLAIN = "not oracle and not real"
 FEWEST_PASSED = 3000
 """All of ``TESTS`` are more than these; if fewer passed, some have not run."""
 
@@ -106,7 +107,7 @@ def test(arguments: list[str]) -> int:
             "-p",
             "no:cacheprovider",
             "-m",
-            "not oracle and not real",
+            PLAIN if arguments else f"{PLAIN} and not thorough",
         )
         code = run(python, "-m", "pytest", *options, f"--junit-xml={report}", *(arguments or TESTS), folder=ROOT)
         if not report.exists():

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(autouse=True, scope="module", params=[WINDOWS, POSIX], ids=lambda rules: rules.name)
+PERSONALITIES = [
+    pytest.param(WINDOWS, id=WINDOWS.name),
+    pytest.param(POSIX, id=POSIX.name, marks=pytest.mark.thorough),
+]
+
+
+@pytest.fixture(autouse=True, scope="module", params=PERSONALITIES)
 def rules(request: pytest.FixtureRequest) -> Iterator[Personality]:
     """The rules of the simulated file systems."""
     with personality(request.param):

@@ -19,6 +19,8 @@ from vdiskkit.journal import read_pending
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thorough
+
 ROUNDS = int(os.environ.get("VDISKKIT_KILL_ROUNDS", "10"))
 ROOT = Path(__file__).parents[2]
 VHD_PHASES = {"grow", "data", "claim", "link", "release"}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 DATA: dict[str, Any] = syntax.literal(syntax.tree(MODULE / "CommandLines.psd1"))
 LINES: dict[str, list[Any]] = DATA["CommandLines"]
 KEY = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion"

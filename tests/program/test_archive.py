@@ -16,6 +16,8 @@ from tools.release.program import FIRST_LINE, START, write_program
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 CONTENT = {"b/deep/x.txt": b"x", "a.txt": b"a" * 100}
 
 

@@ -24,6 +24,8 @@ from vdiskkit import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 WHEEL = f"vdiskkit-{__version__}-py3-none-any.whl"
 SDIST = f"vdiskkit-{__version__}.tar.gz"
 POWERSHELL = f"VDiskKit-PowerShell-{__version__}.zip"

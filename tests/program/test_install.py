@@ -20,6 +20,8 @@ from vdiskkit import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 
 

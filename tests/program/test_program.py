@@ -17,6 +17,8 @@ from vdiskkit.cli.version import DEPENDENCIES
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 KMS = "sample_images/win7-kms.vhd"
 FAULTY = "sample_images/faulty.vhd"
 PRIVATE = "win10-private-mak"

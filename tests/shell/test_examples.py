@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 LINES = [line.text for line in lines_for_all()]
 BLOCKS = [block.text for block in blocks_for_sh()]
 
