@@ -14,10 +14,20 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["DISK_EXTENSIONS", "JOURNAL_SUFFIX", "RAW_EXTENSIONS", "VDiskName", "parse_vdisk_name"]
+__all__ = [
+    "DISK_EXTENSIONS",
+    "JOURNAL_SUFFIX",
+    "RAW_EXTENSIONS",
+    "SIDE_CAR_EXTENSION",
+    "VDiskName",
+    "extension_of",
+    "parse_vdisk_name",
+    "side_car_name",
+]
 
 DISK_EXTENSIONS = ("vhd", "vhdx", "avhd", "avhdx")
 RAW_EXTENSIONS = ("raw", "img", "dd")
+SIDE_CAR_EXTENSION = "pvp"
 JOURNAL_SUFFIX = ".vdiskkit-journal"
 """What the journal of a change that is under way adds to the disk's name."""
 
@@ -48,3 +58,15 @@ def parse_vdisk_name(file_name: str) -> VDiskName | None:
     if match is None:
         return None
     return VDiskName(match["stem"], int(match["version"] or 0), match["extension"])
+
+
+def side_car_name(disk_name: str) -> str:
+    """Return the name of a disk's side-car, which may be there in another case."""
+    label, dot, _extension = disk_name.rpartition(".")
+    return f"{label if dot and label else disk_name}.{SIDE_CAR_EXTENSION}"
+
+
+def extension_of(file_name: str) -> str:
+    """Return what follows the last dot of a name, in small letters; empty without one."""
+    label, dot, extension = file_name.rpartition(".")
+    return extension.lower() if dot and label else ""

@@ -1,18 +1,30 @@
-"""Reading while a change is pending: an interrupted change shows its old state, and says so."""
+"""Reading while a change is pending: an interrupted change shows its old state, and says so.
+
+A journal is laid over a disk only when recovery would restore that very state. A disk that was replaced or used since
+the change is shown as it is.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.errors import FormatError
+from vdiskkit.errors import ChangedSinceError, FormatError, SourceError
 from vdiskkit.io.paths import HOST_PATHS, is_there, open_source
 from vdiskkit.naming import JOURNAL_SUFFIX
 
 if TYPE_CHECKING:
     from vdiskkit.io import ByteSource
+    from vdiskkit.journal import Journal
     from vdiskkit.pvp import Pvp
 
 __all__ = ["OldState", "old_state", "read_old_pvp"]
+
+_OLD = "a change of this disk was interrupted; shown is the state before it. `recover` brings that state back"
+_FOREIGN = (
+    "the journal of an interrupted change beside this disk does not belong to its present state, so the disk is shown "
+    "as it is: {why}. If this state is wanted, move the journal away; else restore a copy"
+)
 
 
 class OldState(NamedTuple):
@@ -23,7 +35,11 @@ class OldState(NamedTuple):
 
 
 def old_state(path: str, source: ByteSource) -> OldState:
-    """Return the state of a disk file before a pending change, the file itself when none is pending."""
+    """Return the state of a disk file before a pending change, the file itself when none is pending.
+
+    Raises:
+        SourceError: Whether a change is pending cannot be read.
+    """
     if not is_there(path + JOURNAL_SUFFIX):
         return OldState(source, ())
     from vdiskkit.journal import OldStateView, read_pending
@@ -34,24 +50,52 @@ def old_state(path: str, source: ByteSource) -> OldState:
         return OldState(source, (f"an interrupted change cannot be looked through: {exc}",))
     if journal is None:
         return OldState(source, ())
-    told = "a change of this disk was interrupted; shown is the state before it. `recover` brings that state back"
-    return OldState(OldStateView(source, journal), (told,))
+    why = _foreign(path, journal, source)
+    if why:
+        return OldState(source, (_FOREIGN.format(why=why),))
+    return OldState(OldStateView(source, journal), (_OLD,))
 
 
 def read_old_pvp(disk_path: str, pvp_path: str) -> Pvp | None:
-    """Return the side-car as it was before a pending change; None when the change does not concern it."""
+    """Return the side-car as it was before a pending change; None when the change does not concern it.
+
+    Raises:
+        SourceError: Whether a change is pending, or the side-car, cannot be read.
+        FormatError: The journal or the side-car is damaged.
+    """
     if not disk_path or not is_there(disk_path + JOURNAL_SUFFIX):
         return None
     from vdiskkit.journal import OldStateView, read_pending
+    from vdiskkit.journal.places import paths_of
     from vdiskkit.location import Location
     from vdiskkit.pvp import Pvp
 
     journal = read_pending(disk_path)
-    fold = HOST_PATHS.normcase
-    names = [fold(entry.name) for entry in journal.files] if journal is not None else []
-    name = fold(HOST_PATHS.basename(pvp_path))
-    if journal is None or name not in names:
+    if journal is None or len(journal.files) < 2:
+        return None
+    with open_source(disk_path) as disk:
+        if _foreign(disk_path, journal, disk):
+            return None
+    name = HOST_PATHS.basename(paths_of(disk_path, journal)[1])
+    if HOST_PATHS.normcase(HOST_PATHS.basename(pvp_path)) != HOST_PATHS.normcase(name):
         return None
     with open_source(pvp_path) as source:
-        view = OldStateView(source, journal, names.index(name))
+        view = OldStateView(source, journal, 1)
         return Pvp.parse(view.read_at(0, view.size), location=Location(pvp_path))
+
+
+def _foreign(path: str, journal: Journal, source: ByteSource) -> str:
+    """Say why a journal does not belong to a disk as it is; empty when recovery would take the change back."""
+    from vdiskkit.journal.checks import ReadOnly, check_old_or_new
+    from vdiskkit.journal.places import paths_of
+
+    try:
+        paths = paths_of(path, journal)
+        with ExitStack() as stack:
+            sources = [source, *(stack.enter_context(open_source(beside)) for beside in paths[1:])]
+            check_old_or_new(journal, [ReadOnly(item) for item in sources], paths)
+    except (ChangedSinceError, FormatError, SourceError) as exc:
+        return f"{exc.message} ({exc.location})"
+    except OSError as exc:
+        return f"the folder cannot be listed ({exc.strerror or exc})"
+    return ""

@@ -19,25 +19,34 @@ else:
 __all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace", "resize"]
 
 
-def open_shared(path: str) -> int:
+def open_shared(path: str, *, follow: bool = True) -> int:
     """Open a file for reading and return its descriptor; others may do with the file whatever they like.
+
+    Args:
+        path: The file.
+        follow: Whether the name may be a symbolic link to it.
 
     Raises:
         OSError: It cannot be opened, or is not a regular file.
     """
-    return _regular(system.open_shared(path), path)
+    if follow:
+        return _regular(system.open_shared(path), path)
+    _refuse_link(path)
+    return _no_link(_regular(system.open_shared(path, follow=False), path), path)
 
 
 def open_alone(path: str, *, readers: bool = False) -> int:
     """Open a file for reading and writing, and return its descriptor; nobody else may be writing to it.
 
-    On Windows nobody else may have it open at all, unless ``readers`` lets others read it.
+    On Windows nobody else may have it open at all, unless ``readers`` lets others read it. No symbolic link is
+    followed: a disk that is named by one is resolved before, and what lies beside a disk has one name.
 
     Raises:
         BlockingIOError: Another program has it open.
         OSError: It cannot be opened, or is not a regular file.
     """
-    return _regular(system.open_alone(path, readers=readers), path)
+    _refuse_link(path)
+    return _no_link(_regular(system.open_alone(path, readers=readers), path), path)
 
 
 def create_private(path: str) -> int:
@@ -93,6 +102,21 @@ def flush_folder(folder: str) -> None:
         OSError: The folder cannot be opened.
     """
     system.flush_folder(folder)
+
+
+def _refuse_link(path: str) -> None:
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "it is a symbolic link, not a file", path)
+
+
+def _no_link(descriptor: int, path: str) -> int:
+    """Return the descriptor unless the name has become a link meanwhile, which Windows would have followed."""
+    try:
+        _refuse_link(path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _regular(descriptor: int, path: str) -> int:

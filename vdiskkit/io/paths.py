@@ -33,6 +33,7 @@ __all__ = [
     "is_there",
     "names_in",
     "open_source",
+    "read_beside",
     "real_path",
 ]
 
@@ -171,6 +172,20 @@ def open_source(path: str | os.PathLike[str]) -> FileSource:
                 hint="mount the share or disk and give the path below the mount point",
             )
     return FileSource(checked.shown, checked.opened)
+
+
+def read_beside(path: str, limit: int) -> bytes:
+    """Return the content of a file that lies beside a disk, up to ``limit`` bytes of it, in nobody's way.
+
+    It may have been put there by anybody: only a regular file is read, never one behind a symbolic link.
+
+    Raises:
+        UsageError: The path can not name a file.
+        SourceError: It cannot be opened or read, or is no such file.
+    """
+    checked = host_path(path)
+    with FileSource(checked.shown, checked.opened, follow=False) as source:
+        return source.read_at(0, min(source.size, limit))
 
 
 def is_there(path: str) -> bool:

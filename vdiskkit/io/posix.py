@@ -19,14 +19,14 @@ replace = os.replace
 resize = os.ftruncate
 
 
-def open_shared(path: str) -> int:
+def open_shared(path: str, *, follow: bool = True) -> int:
     """Open for reading; see :func:`vdiskkit.io.opening.open_shared`."""
-    return os.open(path, os.O_RDONLY | _FLAGS)
+    return os.open(path, os.O_RDONLY | _FLAGS | (0 if follow else os.O_NOFOLLOW))
 
 
 def open_alone(path: str, *, readers: bool = False) -> int:  # noqa: ARG001 - here readers are never kept away
     """Open for reading and writing; see :func:`vdiskkit.io.opening.open_alone`."""
-    descriptor = os.open(path, os.O_RDWR | _FLAGS)
+    descriptor = os.open(path, os.O_RDWR | _FLAGS | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

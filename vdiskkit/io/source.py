@@ -114,11 +114,12 @@ class FileSource(StreamSource):
     Args:
         path: The file, as the user named it; errors repeat it.
         opened: The same path in the form that the operating system needs (long or UNC), when that differs.
+        follow: Whether the path may be a symbolic link to the file.
     """
 
-    def __init__(self, path: str, opened: str | None = None) -> None:
+    def __init__(self, path: str, opened: str | None = None, *, follow: bool = True) -> None:
         try:
-            stream = _unbuffered(opened or path)
+            stream = _unbuffered(opened or path, follow=follow)
         except OSError as exc:
             raise _open_failed(path, exc) from exc
         try:
@@ -239,9 +240,9 @@ class SourceFile(io.RawIOBase):
         return len(data)
 
 
-def _unbuffered(path: str) -> BinaryIO:
+def _unbuffered(path: str, *, follow: bool = True) -> BinaryIO:
     # The layers above ask for what they need, a buffer would only read more.
-    return cast("BinaryIO", io.FileIO(open_shared(path), "rb"))
+    return cast("BinaryIO", io.FileIO(open_shared(path, follow=follow), "rb"))
 
 
 def _open_failed(path: str, exc: OSError) -> VDiskError:

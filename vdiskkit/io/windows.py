@@ -46,7 +46,7 @@ _PRIVATE = "D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;OW)"
 """Nothing inherited; full access for the system, the administrators and the owner: what 0600 is elsewhere."""
 
 
-def open_shared(path: str) -> int:
+def open_shared(path: str, *, follow: bool = True) -> int:  # noqa: ARG001 - links are looked for by the caller
     """Open for reading, in nobody's way: others may write, rename and remove it meanwhile.
 
     Raises:

@@ -9,9 +9,13 @@
 Version 2 says that a sector is written several times, or in a phase that version 1 does not have. Whoever knows only
 version 1 would take the first content of such a sector for a foreign one, or the second for the old one.
 
-The body is flushed before the state says "armed", and nothing of the disk is touched before that. So a body that does
-not fit its CRC means an untouched disk, unless the state sector says otherwise. The state sector is the only part that
-is written again; it is one sector, which a disk writes whole or not at all.
+The state sector comes first, alone, and is flushed; the body is flushed before the state says "armed", and nothing of
+the disk is touched before that. So a change had not begun when the state sector says "writing", or when nothing at all
+was written; everything else that does not fit is damage, and whatever is damaged may have been armed. The state sector
+is the only part that is written again; it is one sector, which a disk writes whole or not at all.
+
+The checksums tell damage, not the author: whoever can write beside the disk can write a journal that fits. What a
+journal can do is bounded by the disk that it lies beside, and by what that disk holds.
 
 Integers are little-endian. A digest is BLAKE2b with 16 bytes.
 """
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BODY_LIMIT",
     "BODY_OFFSET",
+    "MOST_FILES",
+    "RECORD_LIMIT",
     "SECTOR",
     "STATE_OFFSET",
     "Journal",
@@ -63,8 +69,13 @@ _MAGIC = b"VDKJRNL\x01"
 _STATE_MAGIC = b"VDKSTATE"
 _PHASES = {1: 5, 2: 15}
 """How many phases each version of the format has; see :class:`vdiskkit.patch.staging.Phase`."""
-_MAX_FILES = 4
-_MAX_SIZE = 1 << 62
+RECORD_LIMIT = 1 << 18
+"""Most records, and most watches; a change that needs more is refused when it is planned."""
+MOST_FILES = 2
+"""A disk and its side-car."""
+_MAX_SIZE = 1 << 47  # twice as long as the longest VHDX
+_MAX_GROWTH = 1 << 40
+_WATCHED_OFTEN = 4  # how often watches may cover a file, so that checking them has an end
 _DIGEST = 16
 _HEADER = struct.Struct("<8sHHI16sQI")
 _STATE = struct.Struct("<8sHHI")
@@ -206,20 +217,19 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
     """Parse a journal.
 
     Returns:
-        The journal; None when it was never completed, which means that the disk is untouched.
+        The journal; None when its change had provably not begun to write.
 
     Raises:
-        CorruptStructureError: It is no journal, or one that was complete once and is damaged now.
+        CorruptStructureError: It is no journal, or is damaged: then its change may have begun.
         UnsupportedFeatureError: It was made by a newer version.
     """
     state, stamps, cause = _parse_state(data)
-    armed = state is not None and state is not JournalState.WRITING
+    if state is JournalState.WRITING or (len(data) <= BODY_OFFSET and not any(data)):
+        return None
     header = data[:SECTOR]
     whole = len(header) == SECTOR and struct.unpack_from("<I", header, SECTOR - 4)[0] == crc32(header[:-4])
     if not whole or header[:8] != _MAGIC:
-        if armed or (data[:8] != _MAGIC and any(data[:8])):
-            raise _damaged("its header does not fit", location)
-        return None
+        raise _damaged("its header does not fit", location)
     _, version, _, body_crc, raw_id, body_length, _ = _HEADER.unpack_from(header)
     if version not in _PHASES:
         raise UnsupportedFeatureError(
@@ -229,19 +239,14 @@ def parse_journal(data: bytes, location: Location) -> Journal | None:
         )
     body = data[BODY_OFFSET : BODY_OFFSET + body_length]
     if len(body) != body_length or crc32(body) != body_crc:
-        if armed:
-            raise _damaged("its body does not fit its checksum", location)
-        return None
+        raise _damaged("its body does not fit its checksum", location)
     try:
         about, files, records, watches = _parse_body(body, _PHASES[version])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error) as exc:
         raise _damaged(f"its contents make no sense ({exc})", location) from exc
     if state is JournalState.COMMITTED and len(stamps) != len(files):
         raise _damaged("it has other numbers of files and of their times", location)
-    if state is JournalState.WRITING or (state is None and not any(data[STATE_OFFSET : STATE_OFFSET + SECTOR])):
-        # Nothing of the disk is touched before the state says "armed", and that is flushed.
-        return None
-    # A state that cannot be read may have been "armed".
+    # A state that cannot be read may have been "armed": recovery looks at every sector before it does anything.
     return Journal(UUID(bytes=raw_id), state or JournalState.ARMED, about, files, records, watches, stamps, cause)
 
 
@@ -250,7 +255,7 @@ def _parse_state(data: bytes) -> tuple[JournalState | None, tuple[Stamp, ...], i
     if len(sector) < SECTOR or struct.unpack_from("<I", sector, SECTOR - 4)[0] != crc32(sector[:-4]):
         return None, (), 0
     magic, state, count, cause = _STATE.unpack_from(sector)
-    if magic != _STATE_MAGIC or state not in set(JournalState) or count > _MAX_FILES:
+    if magic != _STATE_MAGIC or state not in set(JournalState) or count > MOST_FILES:
         return None, (), 0
     stamps = tuple(Stamp(*_STAMP.unpack_from(sector, _STATE.size + number * _STAMP.size)) for number in range(count))
     return JournalState(state), stamps, cause
@@ -262,18 +267,33 @@ def _parse_body(
     about_length, file_count, record_count, watch_count = _COUNTS.unpack_from(body)
     at = _COUNTS.size + about_length
     about = json.loads(body[_COUNTS.size : at].decode("ascii"))
-    files = tuple(JournalFile(str(name), int(old), int(new), int(time)) for name, old, new, time in about["files"])
-    if len(files) != file_count or not 0 < file_count <= _MAX_FILES or not isinstance(about["about"], dict):
+    files = tuple(JournalFile(*entry) for entry in about["files"][: MOST_FILES + 1])
+    if len(files) != file_count or not 0 < file_count <= MOST_FILES or not isinstance(about["about"], dict):
         raise ValueError("number of files")
-    if any(not 0 <= size <= _MAX_SIZE for entry in files for size in (entry.old_size, entry.new_size)):
-        raise ValueError("length of a file")
+    for entry in files:
+        _check_file(entry)
+    if max(record_count, watch_count) > RECORD_LIMIT:
+        raise ValueError(f"more than {RECORD_LIMIT} records")
+    records, at = _parse_records(body, at, record_count, files, phases)
+    watches, at = _parse_watches(body, at, watch_count, files)
+    if at != len(body):
+        raise ValueError("something follows the last watch")
+    _check_versions(files, records)
+    return about["about"], files, tuple(records), tuple(watches)
+
+
+def _parse_records(
+    body: bytes, at: int, count: int, files: Sequence[JournalFile], phases: int
+) -> tuple[list[Record], int]:
     records = []
-    for _ in range(record_count):
+    for _ in range(count):
         file, phase, offset, before_length, length = _RECORD.unpack_from(body, at)
         at += _RECORD.size
         digests = -(-length // SECTOR) * _DIGEST
-        if file >= file_count or offset % SECTOR:
+        if file >= len(files) or offset % SECTOR:
             raise ValueError("a record lies nowhere")
+        if not before_length and not length:
+            raise ValueError("a record holds nothing")
         if phase >= phases:
             raise ValueError("a record has no phase")
         if offset + max(before_length, length) > max(files[file].old_size, files[file].new_size):
@@ -285,17 +305,30 @@ def _parse_body(
         after = tuple(body[start : start + _DIGEST] for start in range(at, at + digests, _DIGEST))
         at += digests
         records.append(Record(file, phase, offset, before, length, after))
+    return records, at
+
+
+def _parse_watches(body: bytes, at: int, count: int, files: Sequence[JournalFile]) -> tuple[list[Watch], int]:
     watches = []
-    for _ in range(watch_count):
+    watched = [0] * len(files)
+    for _ in range(count):
         file, _, offset, length, value = _WATCH.unpack_from(body, at)
         at += _WATCH.size
-        if file >= file_count or offset + length > files[file].old_size:
+        if file >= len(files) or offset + length > files[file].old_size:
             raise ValueError("a watch reaches outside its file")
+        watched[file] += length
+        if watched[file] > _WATCHED_OFTEN * files[file].old_size:
+            raise ValueError("watches overlap")
         watches.append(Watch(file, offset, length, value))
-    if at != len(body):
-        raise ValueError("something follows the last watch")
-    _check_versions(files, records)
-    return about["about"], files, tuple(records), tuple(watches)
+    return watches, at
+
+
+def _check_file(entry: JournalFile) -> None:
+    numbers = (entry.old_size, entry.new_size, entry.old_time)
+    if not isinstance(entry.name, str) or any(type(number) is not int for number in numbers):
+        raise ValueError("name or length of a file")
+    if any(not 0 <= size <= _MAX_SIZE for size in numbers[:2]) or abs(entry.new_size - entry.old_size) > _MAX_GROWTH:
+        raise ValueError("length of a file")
 
 
 def _check_versions(files: Sequence[JournalFile], records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.errors import InUseError, SourceError
 from vdiskkit.io import opening
-from vdiskkit.io.paths import HOST_PATHS, folder_of, host_path, is_there, names_in
+from vdiskkit.io.paths import HOST_PATHS, folder_of, host_path, is_there, names_in, read_beside
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class FileSystem(Protocol):
         ...
 
     def open(self, path: str, *, readers: bool = False) -> OpenFile:
-        """Open an existing file for changing it, shared with no other writer.
+        """Open an existing file for changing it, shared with no other writer; never one behind a link.
 
         Args:
             path: The file.
@@ -76,11 +76,10 @@ class FileSystem(Protocol):
         ...
 
     def read(self, path: str, limit: int) -> bytes:
-        """Return the content of a file, up to ``limit`` bytes of it, in nobody's way.
+        """Return the content of a file, up to ``limit`` bytes of it, in nobody's way; never of one behind a link.
 
         Raises:
-            SourceError: It cannot be opened.
-            OSError: It cannot be read.
+            SourceError: It cannot be opened or read, or is not a regular file.
         """
         ...
 
@@ -186,16 +185,7 @@ class RealFileSystem:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return the content of a file; see :class:`FileSystem`."""
-        try:
-            file = _RealFile(opening.open_shared(host_path(path).opened))
-        except OSError as exc:
-            raise SourceError(
-                f"the file cannot be opened: {exc.strerror or exc}",
-                location=Location(path),
-                hint="check its access rights and that the share is connected",
-            ) from exc
-        with closed_quietly(file):
-            return file.read_at(0, limit)
+        return read_beside(path, limit)
 
     def create(self, path: str) -> OpenFile:
         """Create a file that only its owner may read; see :class:`FileSystem`."""

@@ -18,7 +18,9 @@ from vdiskkit.journal import (
     read_journal,
     undo_paths,
 )
+from vdiskkit.journal.checks import check_all_new, check_old_or_new
 from vdiskkit.journal.format import SECTOR, Stamp
+from vdiskkit.journal.places import paths_of
 from vdiskkit.journal.versions import versions
 from vdiskkit.location import Location
 from vdiskkit.patch.files import RealFileSystem, close_quietly
@@ -32,7 +34,7 @@ from vdiskkit.patch.kept import (
     tidy,
     write_state,
 )
-from vdiskkit.patch.recovery import check_all_new, check_old_or_new, roll_back, write_again
+from vdiskkit.patch.recovery import roll_back, write_again
 from vdiskkit.patch.staging import FileChange, Phase
 from vdiskkit.patch.transaction import FileEdit, Transaction
 
@@ -149,7 +151,7 @@ def recover(
         if not dry_run:
             tidy(disk_path, system)
         return Recovery(RecoveryAction.FINISHED, journal)
-    paths = _paths(disk_path, journal, system)
+    paths = paths_of(disk_path, journal, system)
     with _opened(paths, system) as files:
         if forward:
             check_all_new(journal, files, paths)
@@ -213,7 +215,7 @@ def undo(
             location=Location(kept),
             hint="it takes nothing back; restore a copy if the state before the change is wanted",
         )
-    paths = _paths(disk_path, journal, system)
+    paths = paths_of(disk_path, journal, system)
     with _opened(paths, system) as files:
         edits = _reversed_edits(journal, files, paths, system)
     if dry_run:
@@ -252,7 +254,7 @@ def _newest(disk_path: str, system: FileSystem) -> tuple[str, Journal | None]:
         undone = waiting.about.get("undoes")
         if undone is None:
             return path, waiting
-    kept = [item for item in undo_paths(disk_path, system) if not is_named(item, undone, system)]
+    kept = [item for item in undo_paths(disk_path, system) if not is_named(item, undone)]
     return (kept[-1], load_journal(kept[-1], system)) if kept else (path, None)
 
 
@@ -322,17 +324,6 @@ def _tail(start: int, new_size: int, file: OpenFile) -> list[FileChange]:
     """The part by which the file grew: it goes away with the length, and its bytes are kept for the way back."""
     pieces = ((at, file.read_at(at, min(_PIECE, new_size - at))) for at in range(start, new_size, _PIECE))
     return [FileChange(at, data, b"", Phase.GROW) for at, data in pieces if any(data)]
-
-
-def _paths(disk_path: str, journal: Journal, system: FileSystem) -> list[str]:
-    folder, _name = system.paths.split(disk_path)
-    for entry in journal.files:
-        if system.paths.basename(entry.name) != entry.name or entry.name in {"", ".", ".."}:
-            raise CorruptStructureError(
-                f"the journal names a file outside its folder: {entry.name!r}",
-                location=Location(journal_path(disk_path)),
-            )
-    return [system.paths.join(folder, entry.name) for entry in journal.files]
 
 
 @contextlib.contextmanager

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError
-from vdiskkit.io import BytesSource
 from vdiskkit.journal import Journal, JournalState, build_state, journal_path, next_undo_path, undo_paths
 from vdiskkit.journal.format import STATE_OFFSET, Stamp, cause_of
-from vdiskkit.journal.places import JOURNAL_LIMIT, read_from
-from vdiskkit.location import Location
+from vdiskkit.journal.places import read_journal, undo_number
 from vdiskkit.patch.files import closed_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from vdiskkit.patch.files import FileSystem
 
@@ -42,7 +40,7 @@ def load_journal(path: str, system: FileSystem) -> Journal | None:
         CorruptStructureError: It is damaged.
         OSError: It cannot be read.
     """
-    return read_from(BytesSource(system.read(path, JOURNAL_LIMIT + 1), Location(path)))
+    return read_journal(path, system)
 
 
 def write_state(path: str, state: bytes, system: FileSystem) -> None:
@@ -73,14 +71,14 @@ def discard_journal(path: str, system: FileSystem) -> None:
 
 
 def restamp(
-    journals: Iterable[str], old: Mapping[str, Stamp], new: Mapping[str, Stamp], system: FileSystem, *, cause: int = 0
+    journals: Iterable[str], old: Sequence[Stamp], new: Sequence[Stamp], system: FileSystem, *, cause: int = 0
 ) -> None:
     """Tell kept journals the new stamps of files: of each file the newest journal that concerns it.
 
     Args:
         journals: The journals, the oldest first.
-        old: Stamps that the files had, by name in the case that means the same. Where a journal has another one, the
-            file was used in between.
+        old: Stamps that the files had: the disk's, and where it was concerned the side-car's, as in every journal.
+            Where a journal has another one, the file was used in between.
         new: Stamps that they have now.
         system: Where the files lie.
         cause: Stands for the change that was rolled back. A rollback that was interrupted and is done again finds
@@ -90,7 +88,7 @@ def restamp(
         SourceError: A journal cannot be opened.
         OSError: A journal cannot be read or written.
     """
-    left = set(new)
+    left = set(range(min(len(old), len(new))))
     for path in reversed(list(journals)):
         if not left:
             return
@@ -101,14 +99,13 @@ def restamp(
         if journal is None or journal.state is not JournalState.COMMITTED:
             continue
         ours = bool(cause) and journal.cause == cause
-        names = [system.paths.normcase(entry.name) for entry in journal.files]
         stamps = tuple(
-            new[name] if name in left and (ours or old.get(name) == stamp) else stamp
-            for name, stamp in zip(names, journal.stamps, strict=False)
+            new[number] if number in left and (ours or old[number] == stamp) else stamp
+            for number, stamp in enumerate(journal.stamps)
         )
         if stamps != journal.stamps:
             write_state(path, build_state(JournalState.COMMITTED, stamps, cause), system)
-        left -= set(names)
+        left -= set(range(len(journal.files)))
 
 
 def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence[str], system: FileSystem) -> None:
@@ -118,9 +115,8 @@ def restamp_after_rollback(disk_path: str, rolled_back: Journal, paths: Sequence
         SourceError: A file cannot be opened.
         OSError: A file cannot be read or written.
     """
-    fold = system.paths.normcase
-    old = {fold(entry.name): Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files}
-    new = {fold(entry.name): Stamp(*system.stamp(path)) for entry, path in zip(rolled_back.files, paths, strict=True)}
+    old = [Stamp(entry.old_size, entry.old_time) for entry in rolled_back.files]
+    new = [Stamp(*system.stamp(path)) for path in paths]
     restamp(undo_paths(disk_path, system), old, new, system, cause=cause_of(rolled_back.id))
 
 
@@ -128,23 +124,21 @@ def settle_undo(disk_path: str, committed: Journal, system: FileSystem) -> None:
     """Forget the change that was taken back, and tell the one before it the files' new times."""
     name = committed.about.get("undoes")
     kept = undo_paths(disk_path, system)
-    undone = next((path for path in kept if is_named(path, name, system)), None)
+    undone = next((path for path in kept if is_named(path, name)), None)
     if undone is None:
         return
     journal = load_journal(undone, system)
     if journal is not None:
         # The files are as before the change that was taken back, save for their times.
-        fold = system.paths.normcase
-        old = {fold(entry.name): Stamp(entry.old_size, entry.old_time) for entry in journal.files}
-        new = {fold(entry.name): stamp for entry, stamp in zip(committed.files, committed.stamps, strict=True)}
+        old = [Stamp(entry.old_size, entry.old_time) for entry in journal.files]
+        new = list(committed.stamps)
         restamp(kept[: kept.index(undone)], old, new, system)
     remove_journal(undone, system)
 
 
-def is_named(path: str, name: object, system: FileSystem) -> bool:
-    """Whether a name that a journal holds is that of a file."""
-    rules = system.paths
-    return isinstance(name, str) and rules.normcase(rules.basename(path)) == rules.normcase(name)
+def is_named(path: str, name: object) -> bool:
+    """Whether a name that a journal holds is that of a kept journal, perhaps from before the disk was renamed."""
+    return isinstance(name, str) and bool(undo_number(name)) and undo_number(path) == undo_number(name)
 
 
 def tidy(disk_path: str, system: FileSystem) -> bool:

@@ -33,12 +33,14 @@ from vdiskkit.journal import (
     next_undo_path,
     sector_digests,
 )
-from vdiskkit.journal.format import BODY_LIMIT, STATE_OFFSET, Stamp
+from vdiskkit.journal.checks import digest_of
+from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, RECORD_LIMIT, STATE_OFFSET, Stamp, parse_journal
+from vdiskkit.journal.places import paths_of
 from vdiskkit.journal.versions import first_versions, uncovered
 from vdiskkit.location import Location
 from vdiskkit.patch.files import close_quietly, closed_quietly
 from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback, tidy
-from vdiskkit.patch.recovery import digest_of, roll_back
+from vdiskkit.patch.recovery import roll_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,14 +194,19 @@ class Transaction:
         return journal
 
     def _check_space(self, journal: Journal, growth: int) -> None:
-        length = len(build_body(journal)[1])
+        header, body = build_body(journal)
+        length = len(body)
         needed = growth + length + _SPARE
-        if length > BODY_LIMIT:
+        if length > BODY_LIMIT or max(len(journal.records), len(journal.watches)) > RECORD_LIMIT:
             raise WriteRefusedError(
-                f"the change is too large to be taken back safely ({length} bytes of journal)",
+                f"the change is too large to be taken back safely ({length} bytes of journal, "
+                f"{len(journal.records)} ranges)",
                 location=Location(self._edits[0].path),
                 hint="make it in several smaller steps",
             )
+        # What no recovery could read is found here, not after a crash.
+        parse_journal(header + build_state(JournalState.ARMED) + body, Location(self.journal_path))
+        paths_of(self._edits[0].path, journal, self._system)
         free = self._system.free_space(self._edits[0].path)
         if free is not None and free < needed:
             raise PatchError(
@@ -220,7 +227,11 @@ class Transaction:
             raise self._untouched(exc) from exc
         try:
             header, body = build_body(journal)
-            file.write_at(0, header + build_state(JournalState.WRITING) + body)
+            # By itself, and first: whatever else of the journal arrives, it says that the change had not begun.
+            file.write_at(STATE_OFFSET, build_state(JournalState.WRITING))
+            file.flush()
+            file.write_at(0, header)
+            file.write_at(BODY_OFFSET, body)
             file.flush()
             file.write_at(STATE_OFFSET, build_state(JournalState.ARMED))
             file.flush()

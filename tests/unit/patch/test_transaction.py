@@ -2,41 +2,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
+from tests.unit.patch.plain import OLD, edit, interrupt, run
 from vdiskkit.errors import ChangedSinceError, JournalPendingError, PatchError, StalePlanError
 from vdiskkit.io import FileSource
 from vdiskkit.journal import JournalState, OldStateView, journal_path, read_pending, undo_paths
-from vdiskkit.patch.files import RealFileSystem
 from vdiskkit.patch.history import RecoveryAction, exclusive, history, recover, undo
-from vdiskkit.patch.staging import Phase, StagedFile
-from vdiskkit.patch.transaction import FileEdit, Transaction
-
-OLD = bytes(range(256)) * 16
-
-
-def edit(
-    path: Path, *writes: tuple[int, bytes, Phase], grow: int = 0, watched: tuple[tuple[int, int], ...] = ()
-) -> FileEdit:
-    with FileSource(str(path)) as source:
-        staged = StagedFile(source)
-        staged.extend(staged.size + grow)
-        for offset, data, phase in writes:
-            staged.write_at(offset, data, phase)
-        return FileEdit(str(path), staged.changes(), staged.original_size, staged.size, watched)
-
-
-def run(*edits: FileEdit, keep: bool = True, verify: object = None) -> str | None:
-    transaction = Transaction(
-        edits,
-        {"summary": "test"},
-        change_id=uuid4(),
-        system=RealFileSystem(),
-        verify=verify,  # type: ignore[arg-type]
-    )
-    return transaction.run(keep=keep)
+from vdiskkit.patch.staging import Phase
 
 
 @pytest.fixture
@@ -96,28 +70,6 @@ def test_a_disk_that_changed_since_the_plan_is_left_alone(disk: Path) -> None:
     with pytest.raises(StalePlanError):
         run(planned)
     assert disk.read_bytes() == b"!" + OLD[1:]
-
-
-def interrupt(disk: Path, planned: FileEdit) -> bytes:
-    """Leave the disk as a process leaves it that dies before it can commit; return what is there then."""
-
-    class DiesBeforeCommit(RealFileSystem):
-        def stamp(self, path: str) -> tuple[int, int]:
-            if self.written:
-                raise KeyboardInterrupt
-            return super().stamp(path)
-
-        written = False
-
-    system = DiesBeforeCommit()
-
-    def note(_files: object) -> None:
-        system.written = True
-
-    transaction = Transaction([planned], {"summary": "x"}, change_id=uuid4(), system=system, verify=note)
-    with pytest.raises(KeyboardInterrupt):
-        transaction.run()
-    return disk.read_bytes()
 
 
 def test_readers_see_the_old_state_and_recovery_brings_it_back(disk: Path) -> None:
