@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from vdiskkit.location import Location
     from vdiskkit.patch.api import PatchResult, apply, plan, plan_kms_prep, plan_replay
     from vdiskkit.patch.fix_plan import plan_fixes
-    from vdiskkit.patch.history import KeptChange, Recovery, RecoveryAction
+    from vdiskkit.patch.history import DamagedJournal, KeptChange, Recovery, RecoveryAction
     from vdiskkit.patch.operations import (
         CreateKey,
         DeleteFile,
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
         SetPvpField,
         SetValue,
     )
-    from vdiskkit.patch.past import find_change, history, pending_change, recover, undo
+    from vdiskkit.patch.past import find_change, history, newest_change, pending_change, recover, undo
     from vdiskkit.patch.plan import Plan, SavedPlan, load_plan
     from vdiskkit.pvp import Pvp, read_pvp
     from vdiskkit.rules.catalogue import all_rules
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ChainFacts": "vdiskkit.chain.facts",
     "CreateKey": "vdiskkit.patch.operations",
+    "DamagedJournal": "vdiskkit.patch.history",
     "DeleteFile": "vdiskkit.patch.operations",
     "DeleteKey": "vdiskkit.patch.operations",
     "DeleteValue": "vdiskkit.patch.operations",
@@ -126,6 +127,7 @@ _HOMES = {
     "inspect_path": "vdiskkit.vdisk",
     "load_plan": "vdiskkit.patch.plan",
     "load_profile": "vdiskkit.rules.profile_files",
+    "newest_change": "vdiskkit.patch.past",
     "open_hive": "vdiskkit.hivefile",
     "open_vdisk": "vdiskkit.vdisk",
     "pending_change": "vdiskkit.patch.past",
@@ -180,6 +182,7 @@ __all__ = [
     "ChecksumError",
     "CorruptStructureError",
     "CreateKey",
+    "DamagedJournal",
     "DeleteFile",
     "DeleteKey",
     "DeleteValue",
@@ -243,6 +246,7 @@ __all__ = [
     "inspect_path",
     "load_plan",
     "load_profile",
+    "newest_change",
     "open_hive",
     "open_vdisk",
     "pending_change",

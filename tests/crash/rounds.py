@@ -255,8 +255,8 @@ def wait_for(path: str) -> None:
 def kill_everywhere(rounds: Round, killed: Victims, step: int) -> dict[str, int]:
     """Kill at every call of the change, or every so many, and after each at calls of its recovery as well."""
     seen = {"before": 0, "after": 0, "kills": 0, "kills in recovery": 0}
-    for how in ("before", "half"):
-        number = 0
+    for how, first in (("before", 0), ("half", step // 2)):  # between them, every few calls are met
+        number = first
         while True:
             rounds.reset()
             if killed.begin(Order("change", number, how)).survives():

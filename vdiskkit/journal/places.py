@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from vdiskkit.errors import CorruptStructureError, SourceError
+from vdiskkit.errors import CorruptStructureError, SourceError, WriteRefusedError
 from vdiskkit.io.paths import HOST_PATHS, is_there, names_in, read_beside
 from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, MOST_FILES, Journal, JournalState, parse_journal
 from vdiskkit.location import Location
@@ -36,6 +36,7 @@ JOURNAL_LIMIT = BODY_OFFSET + BODY_LIMIT
 
 _UNDO = ".vdiskkit-undo-"
 _BESIDE = re.compile(r"(?P<disk>.+)(?:\.vdiskkit-journal|\.vdiskkit-undo-[0-9]+)", re.DOTALL | re.IGNORECASE)
+_LAST_NUMBER = 10**18 - 1
 _SHOWN = 80
 """Characters of a name that a message shows."""
 
@@ -81,21 +82,38 @@ def undo_paths(disk_path: str, system: Folders = _HOST) -> list[str]:
     Args:
         disk_path: The disk.
         system: Where it lies.
+
+    Raises:
+        SourceError: The folder cannot be listed, so nobody knows.
     """
     try:
         return [path for _, path in _kept(disk_path, system)]
-    except OSError:
-        return []
+    except SourceError:
+        raise
+    except OSError as exc:
+        raise SourceError(
+            f"which changes are kept cannot be listed: {exc.strerror or exc}",
+            location=Location(disk_path),
+            hint="check the access rights of the folder and that the share is connected",
+        ) from exc
 
 
 def next_undo_path(disk_path: str, system: Folders = _HOST) -> str:
     """Return the path under which the next committed journal is kept; see :func:`undo_paths`.
 
     Raises:
+        WriteRefusedError: The numbers are used up.
         OSError: The folder cannot be listed, so nobody knows which names are taken.
     """
     kept = _kept(disk_path, system)
-    return f"{disk_path}{_UNDO}{kept[-1][0] + 1 if kept else 1:04d}"
+    number = kept[-1][0] + 1 if kept else 1
+    if number > _LAST_NUMBER:
+        raise WriteRefusedError(
+            f"no further change of this disk can be kept: the last number is taken by {kept[-1][1]}",
+            location=Location(disk_path),
+            hint="nothing was changed; move that file away, vdiskkit did not give it this number",
+        )
+    return f"{disk_path}{_UNDO}{number:04d}"
 
 
 def undo_number(path: str) -> str:
@@ -105,7 +123,7 @@ def undo_number(path: str) -> str:
 
 def _kept(disk_path: str, system: Folders) -> list[tuple[int, str]]:
     folder, name = system.paths.split(disk_path)
-    pattern = re.compile(re.escape(system.paths.normcase(name + _UNDO)) + r"([0-9]{4,9})")
+    pattern = re.compile(re.escape(system.paths.normcase(name + _UNDO)) + r"([0-9]{4,18})")
     found = []
     for entry in system.names(folder or "."):
         match = pattern.fullmatch(system.paths.normcase(entry))

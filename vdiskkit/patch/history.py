@@ -8,7 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from vdiskkit.errors import ChangedSinceError, CorruptStructureError, InUseError, JournalPendingError, NotFoundError
+from vdiskkit.errors import (
+    ChangedSinceError,
+    CorruptStructureError,
+    InUseError,
+    JournalPendingError,
+    NotFoundError,
+    VDiskError,
+)
 from vdiskkit.io.paths import host_path
 from vdiskkit.journal import (
     Journal,
@@ -44,7 +51,17 @@ if TYPE_CHECKING:
 
     from vdiskkit.patch.files import FileSystem, OpenFile
 
-__all__ = ["KeptChange", "Recovery", "RecoveryAction", "exclusive", "history", "recover", "undo"]
+__all__ = [
+    "DamagedJournal",
+    "KeptChange",
+    "Recovery",
+    "RecoveryAction",
+    "exclusive",
+    "history",
+    "newest_change",
+    "recover",
+    "undo",
+]
 
 _LOCK_SUFFIX = ".vdiskkit-lock"
 _PIECE = 64 * 1024
@@ -71,6 +88,13 @@ class KeptChange(NamedTuple):
 
     path: str
     journal: Journal
+
+
+class DamagedJournal(NamedTuple):
+    """A kept journal that cannot be read, so that its change cannot be taken back, and why."""
+
+    path: str
+    error: VDiskError
 
 
 @contextlib.contextmanager
@@ -104,18 +128,43 @@ def exclusive(disk_path: str) -> Iterator[None]:
         lock.release()
 
 
-def history(disk_path: str) -> list[KeptChange]:
+def history(disk_path: str, *, on_damaged: Callable[[DamagedJournal], None] | None = None) -> list[KeptChange]:
     """Return the committed changes that are kept, the newest first.
 
+    Args:
+        disk_path: The disk.
+        on_damaged: Called with each journal that cannot be read, which is left out then; None raises.
+
     Raises:
+        SourceError: The folder cannot be listed, or a journal cannot be read.
         CorruptStructureError: A journal is damaged.
     """
     kept = []
     for path in reversed(undo_paths(disk_path)):
-        journal = read_journal(path)
+        try:
+            journal = read_journal(path)
+        except VDiskError as exc:
+            if on_damaged is None:
+                raise
+            on_damaged(DamagedJournal(path, exc))
+            continue
         if journal is not None:
             kept.append(KeptChange(path, journal))
     return kept
+
+
+def newest_change(disk_path: str) -> KeptChange | None:
+    """Return the newest kept change, None when none is kept. Whatever is wrong with older ones is in nobody's way.
+
+    Raises:
+        SourceError: The folder cannot be listed, or the journal cannot be read.
+        CorruptStructureError: The journal is damaged.
+    """
+    for path in reversed(undo_paths(disk_path)):
+        journal = read_journal(path)
+        if journal is not None:
+            return KeptChange(path, journal)
+    return None
 
 
 def recover(

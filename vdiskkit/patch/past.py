@@ -19,7 +19,7 @@ from vdiskkit.journal import Journal, JournalState, journal_path, read_journal
 from vdiskkit.location import Location
 from vdiskkit.patch import history as kept_changes
 from vdiskkit.patch.gates import FORCES, pair_gates, pass_gates
-from vdiskkit.patch.history import KeptChange, Recovery, exclusive
+from vdiskkit.patch.history import DamagedJournal, KeptChange, Recovery, exclusive
 from vdiskkit.patch.told import Telling, summary_of
 
 if TYPE_CHECKING:
@@ -29,23 +29,35 @@ if TYPE_CHECKING:
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.pvp import Pvp
 
-__all__ = ["find_change", "history", "pending_change", "recover", "undo"]
+__all__ = ["find_change", "history", "newest_change", "pending_change", "recover", "undo"]
 
-_KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4,9}", re.DOTALL)
+_KEPT = re.compile(r"(?P<disk>.+)\.vdiskkit-undo-[0-9]{4,18}", re.DOTALL)
 _SHORTEST_ID = 4
 
 
-def history(path: str | os.PathLike[str]) -> list[KeptChange]:
+def history(
+    path: str | os.PathLike[str], *, on_damaged: Callable[[DamagedJournal], None] | None = None
+) -> list[KeptChange]:
     """Return the changes of a disk that are kept and can be taken back, the newest first.
 
     Args:
         path: The disk, or its side-car.
+        on_damaged: Called with each journal that cannot be read, which is left out then; None raises.
 
     Raises:
-        SourceError: The disk does not exist, or a journal cannot be read.
+        SourceError: The disk does not exist, its folder cannot be listed, or a journal cannot be read.
         CorruptStructureError: A journal is damaged.
     """
-    return kept_changes.history(_existing_disk(path))
+    return kept_changes.history(_existing_disk(path), on_damaged=on_damaged)
+
+
+def newest_change(path: str | os.PathLike[str]) -> KeptChange | None:
+    """Return the newest change of a disk that is kept, None when none is; older journals are not read.
+
+    Raises:
+        VDiskError: As for :func:`history`.
+    """
+    return kept_changes.newest_change(_existing_disk(path))
 
 
 def pending_change(path: str | os.PathLike[str]) -> KeptChange | None:
@@ -76,8 +88,11 @@ def find_change(path: str | os.PathLike[str], change_id: str) -> KeptChange:
             hint=f"give at least {_SHORTEST_ID} characters of what `journal ls` shows",
         )
     waiting = pending_change(path)
-    changes = [*([waiting] if waiting is not None else []), *history(path)]
+    damaged: list[DamagedJournal] = []
+    changes = [*([waiting] if waiting is not None else []), *history(path, on_damaged=damaged.append)]
     found = [item for item in changes if item.journal.id.hex.startswith(wanted)]
+    if not found and damaged:
+        raise damaged[0].error  # it may be the one
     if not found:
         raise NotFoundError(
             f"no change with the id {change_id!r} is kept",
@@ -133,7 +148,7 @@ def undo(
                 hint="run `recover` on the disk first",
             )
         # A change that was interrupted after its commit is the newest one, though its journal is not put away yet.
-        newest = waiting or next(iter(kept_changes.history(disk_path)), None)
+        newest = waiting or kept_changes.newest_change(disk_path)
         if newest is not None:
             _check_gates(disk_path, edits_disk=_concerns_disk(newest.journal), forced=force)
         return _undo(disk_path, newest, wanted, force, dry_run=dry_run, progress=progress)

@@ -34,7 +34,7 @@ from vdiskkit.journal import (
     sector_digests,
 )
 from vdiskkit.journal.checks import digest_of
-from vdiskkit.journal.format import BODY_LIMIT, BODY_OFFSET, RECORD_LIMIT, STATE_OFFSET, Stamp, parse_journal
+from vdiskkit.journal.format import BODY_LIMIT, RECORD_LIMIT, STATE_OFFSET, Stamp, parse_journal
 from vdiskkit.journal.places import paths_of
 from vdiskkit.journal.versions import first_versions, uncovered
 from vdiskkit.location import Location
@@ -131,6 +131,7 @@ class Transaction:
                 files.append(self._system.open(edit.path))  # noqa: PERF401 - those opened must be closed on error
             tell("check")
             self._check_pending()
+            self._check_name(keep=keep)
             journal = self._prepare(files)
             tell("journal")
             armed = self._arm(journal)
@@ -163,6 +164,17 @@ class Transaction:
                 location=Location(self.journal_path),
                 hint="run `recover` on the disk first",
             )
+
+    def _check_name(self, *, keep: bool) -> None:
+        """Find out before anything is written that the journal cannot be kept afterwards."""
+        if not keep:
+            return
+        try:
+            next_undo_path(self._edits[0].path, self._system)
+        except VDiskError:
+            raise
+        except OSError as exc:
+            raise self._untouched(exc) from exc
 
     def _prepare(self, files: Sequence[OpenFile]) -> Journal:
         try:
@@ -230,8 +242,7 @@ class Transaction:
             # By itself, and first: whatever else of the journal arrives, it says that the change had not begun.
             file.write_at(STATE_OFFSET, build_state(JournalState.WRITING))
             file.flush()
-            file.write_at(0, header)
-            file.write_at(BODY_OFFSET, body)
+            file.write_at(0, header + build_state(JournalState.WRITING) + body)
             file.flush()
             file.write_at(STATE_OFFSET, build_state(JournalState.ARMED))
             file.flush()

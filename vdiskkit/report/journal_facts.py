@@ -12,7 +12,7 @@ from vdiskkit.facts import Facts
 from vdiskkit.io.paths import host_path
 
 if TYPE_CHECKING:
-    from vdiskkit.patch.history import KeptChange, Recovery
+    from vdiskkit.patch.history import DamagedJournal, KeptChange, Recovery
 
 __all__ = [
     "JournalChange",
@@ -115,6 +115,19 @@ class JournalChange(Facts):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableJournal(Facts):
+    """A kept journal that cannot be read.
+
+    Attributes:
+        journal: Path of the journal.
+        problem: Why.
+    """
+
+    journal: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalResult(Facts):
     """The history of a disk.
 
@@ -122,10 +135,13 @@ class JournalResult(Facts):
         pending: The change that was interrupted and waits for ``recover``, None when there is none.
         changes: Changes that are kept to be taken back, the newest first; only the one that was asked for when one
             was.
+        damaged: Kept journals that cannot be read, the newest first. Neither their changes nor those before them can be
+            taken back.
     """
 
     pending: JournalChange | None
     changes: tuple[JournalChange, ...]
+    damaged: tuple[UnreadableJournal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +205,11 @@ def journal_change(kept: KeptChange, *, with_ranges: bool = False) -> JournalCha
         files=tuple(files),
         ranges=_ranges(kept) if with_ranges else None,
     )
+
+
+def damaged_journal(found: DamagedJournal) -> UnreadableJournal:
+    """What there is to say about a journal that cannot be read."""
+    return UnreadableJournal(journal=found.path, problem=found.error.message)
 
 
 def recover_result(recovery: Recovery, path: str, *, dry_run: bool) -> RecoverResult:

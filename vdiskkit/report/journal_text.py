@@ -61,10 +61,12 @@ def recover_lines(result: RecoverResult, path: str, style: Style) -> list[str]:
 def _history(result: JournalResult, path: str) -> Iterator[Row]:
     changes = [*([result.pending] if result.pending is not None else []), *result.changes]
     count = len(changes)
-    kept = f"{count} change{'s' * (count != 1)}" if count else "no change is kept"
+    kept = f"{count} change{'s' * (count != 1)}" if count or result.damaged else "no change is kept"
     yield Row("journal", f"{path}: {kept}", level=0)
     for change in changes:
         yield from _change(change)
+    for damaged in result.damaged:
+        yield Row("damaged", f"{damaged.journal}: {damaged.problem}", "warning")
 
 
 def _change(change: JournalChange, *, past: bool = False) -> Iterator[Row]:

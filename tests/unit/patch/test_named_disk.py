@@ -11,7 +11,7 @@ import pytest
 
 from tests.lacks import needs_links, needs_named_pipes
 from tests.unit.patch.plain import OLD, edit, interrupt, run
-from vdiskkit.errors import ChangedSinceError, CorruptStructureError, PatchError, SourceError
+from vdiskkit.errors import ChangedSinceError, CorruptStructureError, PatchError, SourceError, WriteRefusedError
 from vdiskkit.io import FileSource
 from vdiskkit.journal import (
     Journal,
@@ -24,7 +24,7 @@ from vdiskkit.journal import (
     undo_paths,
 )
 from vdiskkit.journal.format import Stamp
-from vdiskkit.patch.history import RecoveryAction, history, recover, undo
+from vdiskkit.patch.history import DamagedJournal, RecoveryAction, history, recover, undo
 from vdiskkit.patch.staging import Phase
 from vdiskkit.pending import old_state
 
@@ -305,3 +305,63 @@ class TestReaders:
         with pytest.raises((CorruptStructureError, PatchError), match="the change journal is damaged"):
             run(edit(disk, (1024, b"x", Phase.LINK)))
         assert journal.read_bytes() == data
+
+
+class TestKept:
+    """Journals that are kept: only the newest decides about itself, and no number loses one."""
+
+    def test_an_older_damaged_journal_is_in_nobodys_way(self, disk: Path) -> None:
+        for number in range(3):
+            both(disk, number)
+        states = pair(disk)
+        first = Path(undo_paths(str(disk))[0])
+        data = bytearray(first.read_bytes())
+        data[1100] ^= 1
+        first.write_bytes(data)
+        with pytest.raises(CorruptStructureError, match="the change journal is damaged"):
+            history(str(disk))
+        damaged: list[DamagedJournal] = []
+        assert len(history(str(disk), on_damaged=damaged.append)) == 2
+        assert [item.path for item in damaged] == [str(first)]
+        undo(str(disk))
+        undo(str(disk))
+        assert pair(disk) != states
+        with pytest.raises(CorruptStructureError, match="the change journal is damaged"):
+            undo(str(disk))
+        assert first.read_bytes() == data
+
+    def test_no_number_loses_a_journal(self, disk: Path) -> None:
+        kept = both(disk)
+        assert kept is not None
+        Path(kept).rename(f"{disk}.vdiskkit-undo-999999999")
+        assert both(disk, 1) == f"{disk}.vdiskkit-undo-1000000000"
+        assert len(history(str(disk))) == 2
+        undo(str(disk))
+        undo(str(disk))
+        assert pair(disk) == (OLD, SIDE_CAR)
+
+    def test_numbers_that_are_used_up_are_told_before_anything_is_written(self, disk: Path) -> None:
+        planted(Path(f"{disk}.vdiskkit-undo-{10**18 - 1}"), [("gold.vhd", OLD)], JournalState.COMMITTED)
+        with pytest.raises(WriteRefusedError, match="no further change of this disk can be kept") as caught:
+            both(disk)
+        assert caught.value.hint
+        assert pair(disk) == (OLD, SIDE_CAR)
+        assert not disk.with_name("gold.vhd.vdiskkit-journal").exists()
+
+    def test_a_folder_that_cannot_be_listed_is_no_empty_history(
+        self, disk: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both(disk)
+        changed = pair(disk)
+
+        def refused(_folder: str) -> list[str]:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("vdiskkit.journal.places.names_in", refused)
+        monkeypatch.setattr("vdiskkit.patch.files.names_in", refused)
+        for call in (history, undo):
+            with pytest.raises(SourceError, match="which changes are kept cannot be listed: Permission denied"):
+                call(str(disk))
+        with pytest.raises(PatchError, match=r"nothing was changed: .*Permission denied"):
+            both(disk, 1)
+        assert pair(disk) == changed

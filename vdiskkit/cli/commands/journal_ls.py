@@ -32,16 +32,22 @@ __all__ = ["command"]
 @common_options
 @click.pass_obj
 def command(session: Session, disk: str) -> int:
-    """List the changes of a disk that are kept to be taken back, the newest first, and one that was interrupted."""
+    """List the changes of a disk that are kept to be taken back, the newest first, and one that was interrupted.
+
+    A kept journal that cannot be read is listed as such; its change, and those before it, cannot be taken back.
+    """
     import vdiskkit
     from vdiskkit.cli.change import write_result
-    from vdiskkit.report.journal_facts import JournalResult, journal_change
+    from vdiskkit.report.journal_facts import JournalResult, damaged_journal, journal_change
     from vdiskkit.report.journal_text import journal_lines
 
+    damaged: list[vdiskkit.DamagedJournal] = []
     waiting = vdiskkit.pending_change(disk)
+    changes = vdiskkit.history(disk, on_damaged=damaged.append)
     result = JournalResult(
         pending=journal_change(waiting) if waiting is not None else None,
-        changes=tuple(journal_change(kept) for kept in vdiskkit.history(disk)),
+        changes=tuple(map(journal_change, changes)),
+        damaged=tuple(map(damaged_journal, damaged)),
     )
     write_result(session, disk, 0, result.to_dict, lambda style: journal_lines(result, disk, style))
     return 0

@@ -53,7 +53,7 @@ def _find(disk: str, change_id: str | None) -> KeptChange:
 
     if change_id is not None:
         return vdiskkit.find_change(disk, change_id)
-    found = vdiskkit.pending_change(disk) or next(iter(vdiskkit.history(disk)), None)
+    found = vdiskkit.pending_change(disk) or vdiskkit.newest_change(disk)
     if found is None:
         raise NotFoundError("no change of this disk is kept", location=Location(disk))
     return found
