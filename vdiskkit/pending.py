@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from vdiskkit.journal import Journal
     from vdiskkit.pvp import Pvp
 
-__all__ = ["OldState", "old_state", "read_old_pvp"]
+__all__ = ["OldState", "old_state", "pvp_state", "read_old_pvp"]
 
 _OLD = "a change of this disk was interrupted; shown is the state before it. `recover` brings that state back"
 _FOREIGN = (
     "the journal of an interrupted change beside this disk does not belong to its present state, so the disk is shown "
     "as it is: {why}. If this state is wanted, move the journal away; else restore a copy"
 )
+_UNREADABLE = "an interrupted change cannot be looked through: {why}"
 
 
 class OldState(NamedTuple):
@@ -40,20 +41,15 @@ def old_state(path: str, source: ByteSource) -> OldState:
     Raises:
         SourceError: Whether a change is pending cannot be read.
     """
-    if not is_there(path + JOURNAL_SUFFIX):
-        return OldState(source, ())
-    from vdiskkit.journal import OldStateView, read_pending
-
     try:
-        journal = read_pending(path)
+        journal, notices = _pending(path, source)
     except FormatError as exc:
-        return OldState(source, (f"an interrupted change cannot be looked through: {exc}",))
+        return OldState(source, (_UNREADABLE.format(why=exc),))
     if journal is None:
-        return OldState(source, ())
-    why = _foreign(path, journal, source)
-    if why:
-        return OldState(source, (_FOREIGN.format(why=why),))
-    return OldState(OldStateView(source, journal), (_OLD,))
+        return OldState(source, notices)
+    from vdiskkit.journal import OldStateView
+
+    return OldState(OldStateView(source, journal), notices)
 
 
 def read_old_pvp(disk_path: str, pvp_path: str) -> Pvp | None:
@@ -63,25 +59,53 @@ def read_old_pvp(disk_path: str, pvp_path: str) -> Pvp | None:
         SourceError: Whether a change is pending, or the side-car, cannot be read.
         FormatError: The journal or the side-car is damaged.
     """
+    return _old_pvp(disk_path, pvp_path)[0]
+
+
+def pvp_state(disk_path: str, pvp_path: str) -> tuple[Pvp, tuple[str, ...]]:
+    """Return the side-car before a pending change, the side-car itself when none is pending, and what to tell.
+
+    Raises:
+        SourceError: Whether a change is pending, or the side-car, cannot be read.
+        FormatError: The side-car is damaged.
+    """
+    from vdiskkit.pvp import read_pvp
+
+    try:
+        pvp, notices = _old_pvp(disk_path, pvp_path)
+    except FormatError as exc:
+        pvp, notices = None, (_UNREADABLE.format(why=exc),)
+    return pvp or read_pvp(pvp_path), notices
+
+
+def _old_pvp(disk_path: str, pvp_path: str) -> tuple[Pvp | None, tuple[str, ...]]:
     if not disk_path or not is_there(disk_path + JOURNAL_SUFFIX):
-        return None
-    from vdiskkit.journal import OldStateView, read_pending
-    from vdiskkit.journal.places import paths_of
+        return None, ()
+    from vdiskkit.journal import OldStateView
     from vdiskkit.location import Location
     from vdiskkit.pvp import Pvp
 
-    journal = read_pending(disk_path)
-    if journal is None or len(journal.files) < 2:
-        return None
     with open_source(disk_path) as disk:
-        if _foreign(disk_path, journal, disk):
-            return None
-    name = HOST_PATHS.basename(paths_of(disk_path, journal)[1])
-    if HOST_PATHS.normcase(HOST_PATHS.basename(pvp_path)) != HOST_PATHS.normcase(name):
-        return None
+        journal, notices = _pending(disk_path, disk)
+    fold = HOST_PATHS.normcase
+    if journal is None or fold(HOST_PATHS.basename(pvp_path)) not in [fold(item.name) for item in journal.files[1:]]:
+        return None, notices
     with open_source(pvp_path) as source:
         view = OldStateView(source, journal, 1)
-        return Pvp.parse(view.read_at(0, view.size), location=Location(pvp_path))
+        return Pvp.parse(view.read_at(0, view.size), location=Location(pvp_path)), notices
+
+
+def _pending(path: str, source: ByteSource) -> tuple[Journal | None, tuple[str, ...]]:
+    """Return the journal that may be laid over a disk and its side-car, if any, and what to tell."""
+    if not is_there(path + JOURNAL_SUFFIX):
+        return None, ()
+    from vdiskkit.journal import read_pending
+
+    journal = read_pending(path)
+    if journal is None:
+        return None, ()
+    why = _foreign(path, journal, source)
+    return (None, (_FOREIGN.format(why=why),)) if why else (journal, (_OLD,))
 
 
 def _foreign(path: str, journal: Journal, source: ByteSource) -> str:

@@ -89,7 +89,7 @@ def answer(
     """
     from vdiskkit.report.json import document, dumps, error_dict
 
-    disks = [{"target": target, "result": result}]
+    disks = [_entry(session, target, result)]
     code = exitcodes.OK if damage is None else damage.exit_code
     told = None if damage is None else error_dict(damage)
     built = document(session.schema, disks, started=session.started, exit_code=code, error=told)
@@ -101,6 +101,11 @@ def answer(
     finally:
         output.close(keep=keep)
     return code
+
+
+def _entry(session: Session, target: str, result: dict[str, Any]) -> dict[str, Any]:
+    notices = session.notices.get(target)
+    return {"target": target, "result": result, **({"notices": notices} if notices else {})}
 
 
 def _gather(work: Work[_T], target: str) -> _T:
@@ -159,7 +164,7 @@ def _json(session: Session, targets: Sequence[str], work: Work[_T], output: Outp
     errors: list[VDiskError] = []
     for target in targets:
         try:
-            disks.append({"target": target, "result": work.as_dict(_gather(work, target))})
+            disks.append(_entry(session, target, work.as_dict(_gather(work, target))))
         except Exception as exc:  # noqa: BLE001 - one disk must not take the others down
             error = as_error(exc, session)
             tell_error(session, error)

@@ -38,6 +38,7 @@ class Session:
         schema: Schema name of the command that runs.
         target: The disk of a command that asks one thing of one disk.
         targets: What the command was asked to open, for messages and guards.
+        notices: What is to be told of a disk beside its result, by the disk as it was named.
         clock: Tells the time.
     """
 
@@ -56,6 +57,7 @@ class Session:
         "log_file",
         "log_format",
         "log_problem",
+        "notices",
         "output",
         "quiet",
         "schema",
@@ -85,6 +87,7 @@ class Session:
         self.schema = "vdiskkit.error/1"
         self.target: str | None = None
         self.targets: list[str] = []
+        self.notices: dict[str, list[dict[str, str]]] = {}
         self.clock = clock
         self.started = clock()
         self._log_close: Callable[[], None] | None = None

@@ -11,6 +11,7 @@ from vdiskkit.events import absolute, tell
 from vdiskkit.io.paths import expand, host_path, open_source
 from vdiskkit.io.textinput import SAVE_AS_UTF8, decode_input, has_mark
 from vdiskkit.location import Location
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["disk_list", "open_disk", "read_target_chain", "version_file"]
+__all__ = ["disk_list", "open_disk", "read_target_chain", "tell_pending", "version_file"]
 
 _LIST_LIMIT = 64 * 1024 * 1024
 _NO_TEXT = (
@@ -28,8 +29,13 @@ _NO_TEXT = (
 )
 
 
-def open_disk(session: Session, target: str) -> VDisk:
-    """Open a disk as the options say.
+def open_disk(session: Session, target: str, *, shows_notices: bool = False) -> VDisk:
+    """Open a disk as the options say, and tell that a change of it is pending.
+
+    Args:
+        session: The run.
+        target: The disk.
+        shows_notices: Whether the result itself tells what is to be told of the disk.
 
     Raises:
         VDiskError: It cannot be opened.
@@ -45,7 +51,19 @@ def open_disk(session: Session, target: str) -> VDisk:
         follow_parent_paths=bool(disk.get("follow_parent_paths")),
     )
     tell("cli", "disk.open", disk=absolute(opened.path or target))
+    if not shows_notices:
+        tell_pending(session, target, opened.pending)
     return opened
+
+
+def tell_pending(session: Session, target: str, notices: Sequence[str]) -> None:
+    """Tell of interrupted changes: on stderr, and in JSON beside the result."""
+    from vdiskkit.cli.output import note
+
+    for notice in dict.fromkeys(notices):
+        note(session, "note", displayable(notice, limit=None))
+    if notices:
+        session.notices[target] = [{"code": "journal.pending", "message": notice} for notice in notices]
 
 
 def read_target_chain(session: Session, target: str, *, check: bool = False) -> ChainFacts:

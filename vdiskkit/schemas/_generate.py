@@ -209,7 +209,20 @@ def _all_findings() -> dict[str, Any]:
 def _disk(member: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"target": {"type": "string", "description": "As it was named."}, member: schema},
+        "properties": {
+            "target": {"type": "string", "description": "As it was named."},
+            member: schema,
+            "notices": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+                    "required": ["code", "message"],
+                },
+                "description": "What is to be told of the disk beside its result, an interrupted change for instance; "
+                "absent without anything.",
+            },
+        },
         "required": ["target", member],
     }
 

@@ -81,7 +81,7 @@ def command(
     from vdiskkit.cli.targets import disk_list, open_disk
 
     def gather(target: str) -> Inspection:
-        with open_disk(session, target) as disk:
+        with open_disk(session, target, shows_notices=True) as disk:
             return disk.inspect(
                 deep=deep,
                 show_keys=show_key,

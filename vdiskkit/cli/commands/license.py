@@ -49,7 +49,7 @@ def command(session: Session, disks: tuple[str, ...], show_key: bool, files_from
     from vdiskkit.cli.targets import disk_list, open_disk
 
     def gather(target: str) -> Inspection:
-        with open_disk(session, target) as disk:
+        with open_disk(session, target, shows_notices=True) as disk:
             return disk.inspect(show_keys=show_key)
 
     def as_text(inspection: Inspection, style: Style) -> Iterable[str]:

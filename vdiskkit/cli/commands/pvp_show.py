@@ -8,7 +8,8 @@ import click
 
 from vdiskkit.cli.command import Command
 from vdiskkit.cli.options import PathType, at_option, common_options, json_options, output_option
-from vdiskkit.errors import NotFoundError
+from vdiskkit.errors import NotFoundError, VDiskError
+from vdiskkit.io.paths import real_path
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ def command(session: Session, files: tuple[str, ...]) -> int:
     session.targets = disk_list(files, None, nul=False)
 
     def gather(target: str) -> tuple[str, PvpFacts]:
-        from vdiskkit.pvp import read_pvp
+        from vdiskkit.cli.targets import tell_pending
+        from vdiskkit.pending import pvp_state
 
-        path = side_car(version_file(target, session.disk.get("at")))
-        return path, read_pvp(path).facts()
+        named = version_file(target, session.disk.get("at"))
+        path = side_car(named)
+        pvp, notices = pvp_state(_disk_of(named), path)
+        tell_pending(session, target, notices)
+        return path, pvp.facts()
 
     def as_text(found: tuple[str, PvpFacts], style: Style) -> Iterable[str]:
         from vdiskkit.report.pvp_text import pvp_lines
@@ -62,6 +67,18 @@ def command(session: Session, files: tuple[str, ...]) -> int:
         return pvp_result(found[1], found[0]).to_dict()
 
     return examine(session, session.targets, Work(gather, as_text, as_dict))
+
+
+def _disk_of(target: str) -> str:
+    """Return the disk that a side-car belongs to; empty when none can be told."""
+    if not target.lower().endswith(".pvp"):
+        return real_path(target)
+    from vdiskkit.pair import disk_for_sidecar
+
+    try:
+        return real_path(disk_for_sidecar(target))
+    except VDiskError:
+        return ""
 
 
 def side_car(target: str) -> str:

@@ -88,7 +88,7 @@ def command(
     loaded = load_profile(name) if name is not None else None
 
     def judge(target: str) -> Examined:
-        with open_disk(session, target) as disk:
+        with open_disk(session, target, shows_notices=True) as disk:
             return examine(
                 disk,
                 loaded,
