@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from vdiskkit.container.detect import Probe
 
 if TYPE_CHECKING:
+    from vdiskkit.container.vhdx.metadata import Metadata
     from vdiskkit.io import ByteSource
 
-__all__ = ["DiskIdentity", "read_disk_identity", "read_own_id"]
+__all__ = ["DiskIdentity", "read_disk_id", "read_disk_identity", "read_own_id"]
 
 
 class DiskIdentity(NamedTuple):
@@ -30,6 +31,22 @@ def read_disk_identity(source: ByteSource) -> DiskIdentity | None:
     if probe.is_vhdx:
         return _vhdx_identity(probe)
     return _vhd_identity(probe) if probe.is_vhd else None
+
+
+def read_disk_id(source: ByteSource) -> str | None:
+    """Return the id that a disk file keeps whatever is written to it: a VHD's unique id, a VHDX's virtual disk id.
+
+    Returns:
+        The id as UUID text; None for a file that is neither.
+
+    Raises:
+        FormatError: Its headers are damaged.
+        SourceError: The operating system could not read.
+    """
+    probe = Probe.of(source)
+    if not probe.is_vhdx:
+        return read_own_id(probe) if probe.is_vhd else None
+    return _vhdx_metadata(probe).disk_id
 
 
 def read_own_id(probe: Probe) -> str:
@@ -61,14 +78,19 @@ def _vhd_identity(probe: Probe) -> DiskIdentity:
 
 
 def _vhdx_identity(probe: Probe) -> DiskIdentity:
-    from vdiskkit.container.vhdx.header import find_metadata
     from vdiskkit.container.vhdx.link import parent_link_of
+
+    locator = _vhdx_metadata(probe).parent_locator
+    parent = None if locator is None else parent_link_of(locator, probe.source.location).unique_id
+    return DiskIdentity(probe.vhdx_headers().header.data_write_guid, parent)
+
+
+def _vhdx_metadata(probe: Probe) -> Metadata:
+    from vdiskkit.container.vhdx.header import find_metadata
     from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
     from vdiskkit.container.vhdx.metadata import read_metadata
 
     source, header = probe.source, probe.vhdx_headers().header
     if header.log_pending:
         source = ReplayedSource(source, replay_log(source, header))
-    locator = read_metadata(source, find_metadata(source)).parent_locator
-    parent = None if locator is None else parent_link_of(locator, source.location).unique_id
-    return DiskIdentity(header.data_write_guid, parent)
+    return read_metadata(source, find_metadata(source))

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from vdiskkit.errors import CorruptStructureError, InUseError, JournalPendingError, StalePlanError, UsageError
+from vdiskkit.container.identity import read_disk_id
+from vdiskkit.errors import (
+    CorruptStructureError,
+    FormatError,
+    InUseError,
+    JournalPendingError,
+    StalePlanError,
+    UsageError,
+)
 from vdiskkit.events import absolute
 from vdiskkit.io.paths import host_path, real_path
 from vdiskkit.journal import journal_path, read_pending
@@ -198,6 +206,7 @@ def apply(
             _staged(disk, planned.operations, planned.forced, planned.now, full=full_check) as stage,
         ):
             edits = stage.edits()
+            _check_same_disk(planned, _disk_id(disk))
             # Nothing to write is never stale: the change was made already.
             if edits and plan_digest(edits) != planned.digest:
                 raise StalePlanError(
@@ -221,6 +230,22 @@ def apply(
     return PatchResult(made, written=True, journal=journal, change_id=change_id)
 
 
+def _disk_id(disk: VDisk) -> str | None:
+    try:
+        return read_disk_id(disk.file)
+    except FormatError:
+        return None  # the container is damaged, which has a gate of its own
+
+
+def _check_same_disk(planned: Plan | SavedPlan, disk_id: str | None) -> None:
+    if planned.disk_id is not None and planned.disk_id != disk_id:
+        raise StalePlanError(
+            f"this is another disk than the one that was planned for: its id is {disk_id}, not {planned.disk_id}",
+            location=Location(planned.path),
+            hint="make a plan for this disk and look at it",
+        )
+
+
 def _run(
     made: Plan,
     edits: Sequence[FileEdit],
@@ -234,6 +259,7 @@ def _run(
         "summary": "; ".join(str(operation) for operation in made.operations)[:2000],
         "changes": [change.to_dict() for change in made.changes],
         "made": made.now.isoformat(),
+        "disk_id": made.disk_id,
     }
     # The journal lies beside the disk under its name, so the disk comes first even when only the side-car changes.
     if edits[0].path != made.path:
@@ -300,6 +326,7 @@ def _plan(
         notes=(*notes, *stage.notes),
         edits=edits,
         allocations=stage.writable.allocations if stage.writable is not None else (),
+        disk_id=_disk_id(disk),
     )
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from vdiskkit.container.same_disk import ContentSource, check_disk_id
 from vdiskkit.errors import (
     ChangedSinceError,
     CorruptStructureError,
@@ -202,6 +203,7 @@ def recover(
         return Recovery(RecoveryAction.FINISHED, journal)
     paths = paths_of(disk_path, journal, system)
     with _opened(paths, system) as files:
+        check_disk_id(journal, ContentSource(files[0], disk_path))
         if forward:
             check_all_new(journal, files, paths)
         else:
@@ -266,6 +268,7 @@ def undo(
         )
     paths = paths_of(disk_path, journal, system)
     with _opened(paths, system) as files:
+        check_disk_id(journal, ContentSource(files[0], disk_path))
         edits = _reversed_edits(journal, files, paths, system)
     if dry_run:
         return KeptChange(kept, journal)
@@ -274,6 +277,7 @@ def undo(
     about = {
         "undoes": system.paths.basename(kept),
         "change": str(journal.id),
+        "disk_id": journal.about.get("disk_id"),
         "summary": journal.about.get("summary", ""),
     }
     transaction = Transaction(

@@ -52,6 +52,7 @@ class Plan:
 
     Attributes:
         path: The disk.
+        disk_id: Its id: the unique id of a VHD, the virtual disk id of a VHDX; None for a disk without one.
         operations: The operations.
         forced: Gates that were forced.
         volume: Chosen partition, None for the one with Windows.
@@ -78,8 +79,10 @@ class Plan:
         notes: Sequence[str],
         edits: Sequence[FileEdit],
         allocations: Sequence[BlockAllocation] = (),
+        disk_id: str | None = None,
     ) -> None:
         self.path = path
+        self.disk_id = disk_id
         self.operations = tuple(operations)
         self.forced = tuple(forced)
         self.volume = volume
@@ -117,6 +120,8 @@ class Plan:
         if self.empty:
             return "nothing to do: everything is as asked already"
         lines = [f"plan {self.id} for {displayable(self.path)}"]
+        if self.disk_id is not None:
+            lines.append(f"  disk id  {self.disk_id}")
         for number, change in enumerate(self.changes, start=1):
             lines.append(f"  {number}  {_line(change)}")
         lines += [f"  note  {displayable(note)}" for note in self.notes]
@@ -131,6 +136,7 @@ class Plan:
         return {
             "schema": _SCHEMA,
             "path": self.path,
+            "disk_id": self.disk_id,
             "volume": self.volume,
             "forced": list(self.forced),
             "now": self.now.isoformat(),
@@ -172,6 +178,7 @@ class SavedPlan(NamedTuple):
     now: datetime
     digest: str
     notes: tuple[str, ...] = ()
+    disk_id: str | None = None
 
 
 def load_plan(path: str) -> SavedPlan:
@@ -208,6 +215,9 @@ def _parse(text: str) -> SavedPlan:
     volume, now = plan["volume"], datetime.fromisoformat(plan["now"])
     if not (volume is None or isinstance(volume, int)) or now.tzinfo is None:
         raise ValueError("its volume or time is malformed")
+    disk_id = plan.get("disk_id")  # plans of earlier versions name none
+    if not (disk_id is None or isinstance(disk_id, str)):
+        raise ValueError("its disk id is malformed")
     return SavedPlan(
         str(plan["path"]),
         tuple(operation_from_dict(item) for item in plan["operations"]),
@@ -216,6 +226,7 @@ def _parse(text: str) -> SavedPlan:
         now,
         str(plan["digest"]),
         tuple(str(item) for item in plan["notes"]),
+        disk_id,
     )
 
 

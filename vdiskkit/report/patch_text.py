@@ -114,6 +114,8 @@ def _rows(
         yield Row("changed", f"{plan.path} (change {result.change_id})", level=0)
     else:
         yield Row("plan", f"{plan.id} for {plan.path}, {moment(plan.now)}", level=0)
+        if plan.disk_id is not None:
+            yield Row("disk id", plan.disk_id)
     yield from (_change(change) for change in plan.changes)
     yield from (Row("note", note) for note in plan.notes)
     if plan.forced:

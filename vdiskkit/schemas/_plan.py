@@ -115,6 +115,7 @@ PLAN: dict[str, Any] = _object(
     {
         "schema": {"const": "vdiskkit.plan/1"},
         "path": _told(_TEXT, "The disk; in a plan file its whole path."),
+        "disk_id": _told(_TEXT_OR_NULL, "Id of the disk: of a VHD its own, of a VHDX that of its virtual disk."),
         "volume": _told({"anyOf": [_COUNT, {"type": "null"}]}, "Chosen partition, null for the one with Windows."),
         "forced": {"type": "array", "items": _TEXT, "description": "Gates that were forced."},
         "now": _told({"type": "string", "format": "date-time"}, "The time that changed keys and fields get."),

@@ -68,6 +68,7 @@ class TestPlan:
         )
         assert plan.describe().splitlines() == [
             f"plan {plan.id} for {master}",
+            f"  disk id  {plan.disk_id}",
             rf"  1  set  {KEY}, Value: absent -> REG_DWORD 7",
             rf"  2  delete  {EXPLORER} (1536 bytes, 1 name)",
             r"  3  pvp  author: Image Team -> me\u{1b}[31m",
@@ -220,6 +221,19 @@ class TestOddNamesAndData:
             changes(master, dword("v", key=path))
 
 
+def with_other_id(disk: Path) -> None:
+    """Give a VHD another unique id, in both footers, and keep its time."""
+    stamp = disk.stat().st_mtime_ns
+    data = bytearray(disk.read_bytes())
+    for at in (0, len(data) - 512):
+        if data[at : at + 8] == b"conectix":
+            data[at + 68] ^= 1
+            data[at + 64 : at + 68] = bytes(4)
+            data[at + 64 : at + 68] = (~sum(data[at : at + 85]) & 0xFFFFFFFF).to_bytes(4, "big")
+    disk.write_bytes(data)
+    os.utime(disk, ns=(stamp, stamp))
+
+
 class TestApply:
     def test_one_transaction_over_both_files(self, disk: Path) -> None:
         before = pair(disk)
@@ -249,6 +263,33 @@ class TestApply:
         assert undone.journal.id == result.change_id
         assert pair(disk) == before
         assert vdiskkit.history(disk) == []
+
+    def test_plan_and_journal_name_the_id_of_the_disk(self, disk: Path) -> None:
+        """A disk with the same bytes wherever the change writes, and another id, is another disk."""
+        with vdiskkit.open_vdisk(disk) as opened:
+            (own,) = {item.unique_id for item in opened.container.chain}
+        plan = vdiskkit.plan(disk, [dword("Value")], now=NOW)
+        assert (plan.disk_id, plan.to_dict()["disk_id"]) == (own, own)
+        original = disk.read_bytes()
+        with_other_id(disk)
+        with pytest.raises(vdiskkit.StalePlanError, match=f"another disk than the one that was planned for.*not {own}"):
+            vdiskkit.apply(plan)
+        disk.write_bytes(original)
+        vdiskkit.apply(plan)
+        (kept,) = vdiskkit.history(disk)
+        assert kept.journal.about["disk_id"] == own
+        changed = disk.read_bytes()
+        with_other_id(disk)
+        with pytest.raises(vdiskkit.ChangedSinceError, match="another disk than the one that was changed") as caught:
+            vdiskkit.undo(disk)
+        assert caught.value.hint == (
+            "nothing was touched; the journals beside this disk belong to another one, move them there"
+        )
+        stamp = disk.stat().st_mtime_ns
+        disk.write_bytes(changed)
+        os.utime(disk, ns=(stamp, stamp))
+        vdiskkit.undo(disk)
+        assert disk.read_bytes() == original
 
     def test_the_time_looks_changed(self, disk: Path) -> None:
         os.utime(disk, (1_000_000_000, 1_000_000_000))
