@@ -21,6 +21,7 @@ from vdiskkit.events import absolute
 from vdiskkit.io.paths import host_path, real_path
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
+from vdiskkit.patch.children import notes_about
 from vdiskkit.patch.files import RealFileSystem
 from vdiskkit.patch.gates import FORCES, check_gates
 from vdiskkit.patch.history import exclusive
@@ -380,6 +381,8 @@ def _staged(
     in_volume = any(not isinstance(operation, ReplayLogs) or operation.hive for operation in on_disk)
     check_gates(disk, edits_disk=bool(on_disk), edits_volume=in_volume, forced=force)
     with Stage(disk, now=now, forced=force) as stage:
+        if on_disk and disk.path is not None:
+            stage.notes += notes_about(disk.path)
         stage.run(operations)
         verify_staged(disk, stage, operations, full=full)
         yield stage

@@ -19,6 +19,7 @@ from vdiskkit.errors import (
 )
 from vdiskkit.journal import journal_path, read_pending
 from vdiskkit.location import Location
+from vdiskkit.patch.children import find_children
 from vdiskkit.patch.ntfs import refusals
 from vdiskkit.patch.told import tell_gate
 
@@ -125,10 +126,11 @@ def pair_gates(disk: Surroundings, path: str, *, edits_disk: bool) -> Iterable[G
         )
     if not edits_disk:
         return
-    if pair is not None and pair.children:
+    children = _children(pair, path)
+    if children:
         yield Gate(
             WriteRefusedError(
-                f"other versions are made from this file ({', '.join(pair.children)}); changing it would corrupt them",
+                f"other versions are made from this file ({', '.join(children)}); changing it would corrupt them",
                 location=where,
                 hint="change the newest version instead, or merge the versions in the PVS console first",
             ),
@@ -147,6 +149,16 @@ def pair_gates(disk: Surroundings, path: str, *, edits_disk: bool) -> Iterable[G
     problem = disk.pvp_problem()
     if problem is not None:
         yield Gate(StateError(f"the side-car cannot be read, so the mode is not known: {problem}", location=where), "")
+
+
+def _children(pair: PairFacts | None, path: str) -> list[str]:
+    """Return the names of the files that were made from a disk, by their names and by the links that they hold."""
+    by_name = pair.children if pair is not None else ()
+    try:
+        by_link = find_children(path).found
+    except FormatError:
+        by_link = ()  # a damaged container has a gate of its own
+    return sorted({*by_name, *by_link})
 
 
 def _container_gates(disk: VDisk) -> Iterable[Gate]:
