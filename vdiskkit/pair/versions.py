@@ -118,7 +118,22 @@ def find_stem(file_name: str, listing: Listing, *, differencing: bool = False) -
         listing
     ):
         return stem, None
+    others = sorted(_whole_disks(stem, listing) - {label.lower()})
+    if others:
+        # A whole disk each, and neither base nor version nor manifest: Win.7 and Win.10 are two vDisks.
+        return label, (
+            f"{label} is taken for the name of a vDisk, not for version {number} of {stem}: only the numbers say "
+            f"that {others[0]} is of the same one"
+        )
     return stem, f"{label} is taken for version {number} of {stem}; it could be a vDisk that is called {label}"
+
+
+def _whole_disks(stem: str, listing: Listing) -> set[str]:
+    """Labels that are a name and a number, of disks that are no versions by their extension; in lower case."""
+    names = (_DISK_NAME.fullmatch(name.lower()) for name in listing.names())
+    labels = {match["label"] for match in names if match is not None and not match["extension"].startswith("a")}
+    numbered = ((label, _NUMBERED.fullmatch(label)) for label in labels)
+    return {label for label, match in numbered if match is not None and match["stem"] == stem.lower()}
 
 
 def _reason_for_name(label: str, number: int, listing: Listing, versioned: set[str]) -> str | None:

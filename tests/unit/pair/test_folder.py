@@ -148,6 +148,11 @@ def test_missing_side_car_and_folder_in_its_place(tmp_path: Path) -> None:
         (["win10.3.vhd", "win10.xml"], "win10.3.vhd", "win10", 3, False),
         (["win10.vhd", "win10.2019.vhd"], "win10.2019.vhd", "win10.2019", 0, True),
         (["win10.vhd", "win10.2019.vhd"], "win10.vhd", "win10", 0, False),
+        # Numbers of Windows and of products: several whole disks, and nothing says that they are one vDisk.
+        (["Win.7.vhd", "Win.10.vhd"], "Win.7.vhd", "Win.7", 0, True),
+        (["XA7.6.vhdx", "xa7.15.vhd", "XA7.6.pvp"], "XA7.6.vhdx", "XA7.6", 0, True),
+        (["Win.7.vhd", "Win.10.vhd", "Win.xml"], "Win.7.vhd", "Win", 7, False),
+        (["Win.7.vhd", "Win.10.vhd", "Win.9.avhd"], "Win.7.vhd", "Win", 7, False),
         # Only changes: certain.
         (["win10.2019.avhd"], "win10.2019.avhd", "win10", 2019, False),
         # No number of a version.
