@@ -362,6 +362,9 @@ class SimulatedFileSystem:
             if key.startswith(wanted) and self.paths.basename(key) == key[len(wanted) :]
         ]
 
+    def fits(self, path: str) -> bool:
+        return len(self.paths.basename(path)) <= 255
+
     def stamp(self, path: str) -> tuple[int, int]:
         self._raise("stamp", path, counted=False)
         node = self._find(path)

@@ -103,6 +103,25 @@ def test_every_flush_may_fail_from_some_time_on() -> None:
             assert outcome in {"PatchError", "RollbackFailedError"} or first.number > last
 
 
+@pytest.mark.parametrize("forward", [False, True])
+def test_every_call_of_recovery_may_fail(forward: bool) -> None:
+    """An error of the system is an error of ours, and recovery can run again."""
+    change = pair()
+    for files in interrupted(change)[:: 1 if forward else 3]:
+        if forward and content(files, change.after) != change.after:
+            continue
+        system = SimulatedFileSystem(files)
+        recover(DISK, forward=forward, system=system)
+        for number in range(len(system.calls)):
+            again = SimulatedFileSystem(files, at(number, io_error))
+            with pytest.raises(VDiskError) as caught:
+                recover(DISK, forward=forward, system=again)
+            assert (type(caught.value), bool(caught.value.hint), again.open_files) == (PatchError, True, 0)
+            again.heal()
+            recover(DISK, system=again)
+            assert content(settled(again), change.before) in (change.before, change.after)
+
+
 def test_the_disk_may_be_full_from_some_time_on() -> None:
     """What is there can be written over, so the old state comes back without new space."""
     change = pair()

@@ -99,7 +99,7 @@ def flush_folder(folder: str) -> None:
     """Bring the names in a folder to stable storage, where the system can do that.
 
     Raises:
-        OSError: The folder cannot be opened.
+        OSError: The folder cannot be opened, or its flushing failed.
     """
     system.flush_folder(folder)
 

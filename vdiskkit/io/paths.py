@@ -11,6 +11,7 @@ another case. Wildcards are expanded here because ``cmd.exe`` does not.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -28,6 +29,7 @@ __all__ = [
     "HostPath",
     "PathRules",
     "expand",
+    "fits",
     "folder_of",
     "host_path",
     "is_there",
@@ -40,6 +42,7 @@ __all__ = [
 LONG_PATH_FROM = 240
 """Characters from which the long form is used: MAX_PATH is 260, and folders stop at 248 to leave room for a name."""
 
+_LONGEST_NAME = 255
 _DRIVE_RELATIVE = re.compile(r"[A-Za-z]:(?![\\/])")
 _DEVICE = re.compile(r"[\\/]{2}\.(?:[\\/]|$)")
 _VERBATIM = re.compile(r"[\\/]{2}\?[\\/]")
@@ -200,6 +203,8 @@ def is_there(path: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as exc:
+        if exc.errno == errno.ENAMETOOLONG:
+            return False  # nothing can be called so
         raise SourceError(
             f"whether there is a file of this name cannot be found out: {exc.strerror or exc}",
             location=Location(path),
@@ -215,6 +220,22 @@ def folder_of(path: str) -> str:
         UsageError: The path can not name a file.
     """
     return os.path.dirname(host_path(path).opened) or os.curdir
+
+
+def fits(path: str) -> bool:
+    """Whether the name of a file is short enough for the file system of its folder.
+
+    Raises:
+        UsageError: The path can not name a file.
+    """
+    name = os.path.basename(host_path(path).opened)
+    if _WINDOWS:
+        return len(name.encode("utf-16-le", "surrogatepass")) // 2 <= _LONGEST_NAME
+    try:
+        longest = os.pathconf(folder_of(path), "PC_NAME_MAX")
+    except (OSError, ValueError):
+        longest = _LONGEST_NAME
+    return len(os.fsencode(name)) <= longest
 
 
 def names_in(folder: str) -> list[str]:

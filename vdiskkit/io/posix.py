@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sys
@@ -12,6 +13,9 @@ __all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remov
 
 # Opening a named pipe would wait for whoever writes to it; regular files know no waiting.
 _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
+
+_NO_FOLDERS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What a file system answers that does not flush folders; everything else means that it failed."""
 
 remove = os.unlink
 rename = os.rename
@@ -48,8 +52,9 @@ def flush_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
-    except OSError:
+    except OSError as exc:
         # Some network file systems refuse to flush a folder; their server does it when it answers.
-        pass
+        if exc.errno not in _NO_FOLDERS:
+            raise
     finally:
         os.close(descriptor)

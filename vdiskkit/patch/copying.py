@@ -93,8 +93,10 @@ def copy_disk(path: str, new_path: str, progress: Callable[[int, int], None] | N
     with contextlib.ExitStack() as stack:
         jobs = [_begin(old, new, stack) for old, new in names]
         written = _copy_all(jobs, progress or (lambda _done, _total: None))
-    with contextlib.suppress(OSError):
-        flush_folder(folder_of(new_path))
+        try:
+            flush_folder(folder_of(new_path))
+        except OSError as exc:
+            raise _failed(exc, new_path) from exc
     return Copied(new_path, names[1][1] if side_car is not None else None, written)
 
 

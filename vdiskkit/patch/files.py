@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vdiskkit.errors import InUseError, SourceError
 from vdiskkit.io import opening
-from vdiskkit.io.paths import HOST_PATHS, folder_of, host_path, is_there, names_in, read_beside
+from vdiskkit.io.paths import HOST_PATHS, fits, folder_of, host_path, is_there, names_in, read_beside
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -101,6 +101,10 @@ class FileSystem(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder."""
+        ...
+
+    def fits(self, path: str) -> bool:
+        """Whether the name of a file is short enough."""
         ...
 
     def stamp(self, path: str) -> tuple[int, int]:
@@ -198,6 +202,10 @@ class RealFileSystem:
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder."""
         return names_in(folder)
+
+    def fits(self, path: str) -> bool:
+        """Whether the name of a file is short enough."""
+        return fits(path)
 
     def stamp(self, path: str) -> tuple[int, int]:
         """Return length in bytes and modification time in nanoseconds."""

@@ -15,6 +15,7 @@ from vdiskkit.errors import (
     InUseError,
     JournalPendingError,
     NotFoundError,
+    PatchError,
     VDiskError,
 )
 from vdiskkit.io.paths import host_path
@@ -183,8 +184,21 @@ def recover(
         ChangedSinceError: The disk was used since; nothing was touched.
         SourceError: A file cannot be opened.
         CorruptStructureError: The journal is damaged.
+        PatchError: The system could not read, write, rename or remove; the journal is kept, and recovery can run again.
     """
-    system = system or RealFileSystem()
+    try:
+        return _recover(disk_path, system or RealFileSystem(), forward=forward, dry_run=dry_run)
+    except VDiskError:
+        raise
+    except OSError as exc:
+        raise PatchError(
+            f"recovery failed: {exc.strerror or exc}",
+            location=Location(exc.filename or disk_path),
+            hint="the journal is kept; mend the cause, then run `recover` on the disk again",
+        ) from exc
+
+
+def _recover(disk_path: str, system: FileSystem, *, forward: bool, dry_run: bool) -> Recovery:
     path = journal_path(disk_path)
     if not system.exists(path):
         if not dry_run:
@@ -248,7 +262,26 @@ def undo(
         ChangedSinceError: The disk was used since; nothing was touched.
         PatchError: It failed; the files are as they were.
     """
-    system = system or RealFileSystem()
+    try:
+        return _undo(disk_path, change_id, system or RealFileSystem(), progress, dry_run=dry_run)
+    except VDiskError:
+        raise
+    except OSError as exc:
+        raise PatchError(
+            f"nothing was taken back: {exc.strerror or exc}",
+            location=Location(exc.filename or disk_path),
+            hint="the files are as they were; mend the cause and try again",
+        ) from exc
+
+
+def _undo(
+    disk_path: str,
+    change_id: UUID | None,
+    system: FileSystem,
+    progress: Callable[[str], None] | None,
+    *,
+    dry_run: bool,
+) -> KeptChange:
     if not dry_run:
         tidy(disk_path, system)
     kept, journal = _newest(disk_path, system)

@@ -39,6 +39,7 @@ from vdiskkit.journal.places import paths_of
 from vdiskkit.journal.versions import first_versions, uncovered
 from vdiskkit.location import Location
 from vdiskkit.patch.files import close_quietly, closed_quietly
+from vdiskkit.patch.interrupts import Interrupts, interrupts
 from vdiskkit.patch.kept import discard_journal, remove_journal, restamp_after_rollback, tidy
 from vdiskkit.patch.recovery import roll_back
 
@@ -123,7 +124,10 @@ class Transaction:
             PatchError: Something failed; the files are as they were before.
             RollbackFailedError: Something failed and so did rolling back; the journal waits.
         """
-        tell = progress or (lambda _step: None)
+        with interrupts() as signals:
+            return self._run(signals, progress or (lambda _step: None), keep=keep)
+
+    def _run(self, signals: Interrupts, tell: Callable[[str], None], *, keep: bool) -> str | None:
         files: list[OpenFile] = []
         error: BaseException | None = None
         try:
@@ -137,7 +141,9 @@ class Transaction:
             armed = self._arm(journal)
             try:
                 self._apply(files, tell)
+                signals.held = True
             except BaseException as exc:  # noqa: BLE001 - raised again when the files are as before
+                signals.held = True
                 error = exc
                 close_quietly([armed])
                 self._roll_back(files, journal, exc)
@@ -167,14 +173,20 @@ class Transaction:
 
     def _check_name(self, *, keep: bool) -> None:
         """Find out before anything is written that the journal cannot be kept afterwards."""
-        if not keep:
-            return
+        disk = self._edits[0].path
         try:
-            next_undo_path(self._edits[0].path, self._system)
+            longest = next_undo_path(disk, self._system) if keep else self.journal_path
         except VDiskError:
             raise
         except OSError as exc:
             raise self._untouched(exc) from exc
+        if not self._system.fits(longest):
+            name = self._system.paths.basename(longest)
+            raise WriteRefusedError(
+                f"the name of the disk is too long: its journal could not be called {name}",
+                location=Location(disk),
+                hint="nothing was changed; give the disk, its side-car and its journals a shorter name",
+            )
 
     def _prepare(self, files: Sequence[OpenFile]) -> Journal:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.lacks import needs_posix_names
 from vdiskkit.errors import SourceError, UsageError
-from vdiskkit.io.paths import LONG_PATH_FROM, expand, host_path, is_there, names_in, open_source, real_path
+from vdiskkit.io.paths import LONG_PATH_FROM, expand, fits, host_path, is_there, names_in, open_source, real_path
 
 LONG = "x" * LONG_PATH_FROM
 
@@ -161,6 +161,15 @@ def test_what_cannot_be_looked_for_is_not_told_as_missing(monkeypatch: pytest.Mo
     with pytest.raises(SourceError, match="whether there is a file of this name cannot be found out") as caught:
         is_there("a.vhd")
     assert caught.value.hint
+
+
+def test_nothing_has_a_name_that_is_too_long() -> None:
+    assert not is_there("x" * 5000)
+
+
+def test_names_that_fit(tmp_path: Path) -> None:
+    assert fits(str(tmp_path / ("x" * 255)))
+    assert not fits(str(tmp_path / ("x" * 256)))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows opens these")
