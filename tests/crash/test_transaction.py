@@ -33,6 +33,7 @@ from tests.crash.matrix import (
 )
 from tests.crash.simulated import Call, File, PowerCut, SimulatedFileSystem, VanishedError, at
 from vdiskkit.errors import (
+    ChangedSinceError,
     InUseError,
     JournalPendingError,
     PatchError,
@@ -494,3 +495,75 @@ def test_undo_can_be_tried_before_the_journal_is_put_away() -> None:
             assert content(undone(left), change.before) == change.before
             tried += 1
     assert tried
+
+
+def under(files: Files, name: str, *, times: bool = True) -> Files:
+    """The disk, its side-car and its journals under another name, with their times or with new ones."""
+    stem = DISK.removesuffix(".vhd")
+    moved = {path.replace(stem, f"store/{name}", 1): file for path, file in files.items()}
+    return moved if times else {path: file._replace(time=file.time + 1000) for path, file in moved.items()}
+
+
+@pytest.mark.parametrize("build", [pair, reopened])
+def test_recovery_of_a_copy_or_of_a_renamed_disk_is_about_that_one(build: Callable[[], Change]) -> None:
+    change = build()
+    for files in interrupted(change)[:: 1 if build is pair else 4]:
+        copy = under(files, "copy", times=False)
+        system = SimulatedFileSystem({**files, **copy})
+        assert recover("store/copy.vhd", system=system).journal is not None
+        left = settled_beside(system)
+        assert {path: left[path] for path in files} == files
+        for path, old in under({path: File(data) for path, data in change.before.items()}, "copy").items():
+            assert left[path].content == old.content
+        assert "store/copy.vhd.vdiskkit-journal" not in left
+        # Only renamed: nothing else is there.
+        system = SimulatedFileSystem(under(files, "win.10"))
+        recover("store/win.10.vhd", system=system)
+        done = settled_beside(system)
+        for path, old in under({path: File(data) for path, data in change.before.items()}, "win.10").items():
+            assert done[path].content == old.content
+
+
+def test_recovery_of_a_replaced_disk_touches_nothing() -> None:
+    """Another disk under the name of one whose change was interrupted, with or without a side-car of its own."""
+    change = pair()
+    for files in interrupted(change):
+        for other in (noise(4096, 77), noise(5120, 78), b""):
+            check_refusal(changed(files, DISK, other), recover)
+        check_refusal(changed(files, SIDE_CAR, noise(700, 79)), recover)
+
+
+def test_undo_of_a_copy_or_of_a_renamed_disk_is_about_that_one() -> None:
+    change = pair()
+    done = change.done()
+    system = SimulatedFileSystem({**done, **under(done, "copy")})
+    undo("store/copy.vhd", system=system)
+    left = settled_beside(system)
+    assert {path: left[path] for path in done} == done
+    assert left["store/copy.vhd"].content == change.before[DISK]
+    assert left["store/copy.pvp"].content == change.before[SIDE_CAR]
+    with pytest.raises(ChangedSinceError, match="used or copied since"):
+        undo("store/copy.vhd", system=SimulatedFileSystem(under(done, "copy", times=False)))
+    renamed = undo_of(change)
+    for call in renamed.calls():
+        system = SimulatedFileSystem(renamed.start, at(call.number))
+        with pytest.raises(PowerCut):
+            renamed.run(system)
+        for cut in system.power_cuts(chooser(call.number), exhaustive=1, samples=2):
+            system = SimulatedFileSystem(under(cut, "other"))
+            recover("store/other.vhd", system=system)
+            left = settled_beside(system)
+            assert side(under_back(left), renamed)
+            assert len(kept(under_back(left))) == (1 if side(under_back(left), renamed) == "before" else 0)
+
+
+def under_back(files: Files) -> Files:
+    return {path.replace("store/other", "store/disk", 1): file for path, file in files.items()}
+
+
+def settled_beside(system: SimulatedFileSystem) -> Files:
+    """What is there; nothing may be open, and nothing of the disks may still get lost."""
+    assert system.open_files == 0
+    files, lasting = system.files(), system.after_power_cut(())
+    assert all(lasting[path] == file for path, file in files.items())
+    return files
