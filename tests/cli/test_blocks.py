@@ -8,6 +8,8 @@ import pytest
 
 import vdiskkit
 from benchmarks.budgets import CountingFile
+from tests.build.image import PartitionSpec, build_disk
+from tests.build.state import state_volume
 from tests.cli.conftest import SAMPLES
 from tests.unit.chain.stores import SIZE, vhd_chain, vhdx_chain
 
@@ -81,3 +83,15 @@ def test_without_the_option_nothing_more_is_read(run: Callable[..., Outcome]) ->
         reads.append(sum(length for _, length in file.reads))
     # Of a dynamic disk: footer and header once more, and the way to some files.
     assert reads[1] - reads[0] < 512 * 1024
+
+
+@pytest.mark.parametrize("mib", [16, 12, 8, 4])
+def test_a_disk_that_ends_before_its_partition(run: Callable[..., Outcome], tmp_path: Path, mib: int) -> None:
+    """A file whose clusters all lie behind the end of the disk is not on it."""
+    disk = tmp_path / "short.raw"
+    disk.write_bytes(build_disk([PartitionSpec(state_volume("win10"))], table="mbr")[: mib << 20])
+    outcome = run("inspect", disk, "--blocks", "--json")
+    facts = outcome.json["disks"][0]["result"]["blocks"]
+    assert facts["file_bytes"] == mib << 20
+    assert "$MFT" in {item["path"] for item in facts["files"]} or mib == 4
+    assert all(0 < item["file_bytes"] == item["size"] <= mib << 20 for item in facts["files"])

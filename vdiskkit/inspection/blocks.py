@@ -282,7 +282,7 @@ def _partition(number: int | None, offset: int | None, size: int, counts: list[i
 def _file_spans(
     volume: tuple[int, NtfsVolume] | None, disk_size: int
 ) -> tuple[dict[str, int], list[tuple[int, int, str]]]:
-    """Return the bytes of each file's clusters, and where on the disk they are; what cannot be read is left out."""
+    """Return the bytes of each file's clusters, and where they are; what is not to be read is left out."""
     sizes: dict[str, int] = {}
     spans: list[tuple[int, int, str]] = []
     if volume is None:
@@ -297,12 +297,13 @@ def _file_spans(
             raise
         except (FormatError, NotFoundError):
             continue
+        # A disk can end before its partition does: what would lie behind its end is on no disk.
         where = [
             (start + run.lcn * cluster, min(start + (run.lcn + run.clusters) * cluster, disk_size), path)
             for run in runs[: _MOST_RUNS + 1]
-            if run.lcn is not None
+            if run.lcn is not None and start + run.lcn * cluster < disk_size
         ]
         if where and len(runs) <= _MOST_RUNS:
-            sizes[path] = sum(max(end - begin, 0) for begin, end, _ in where)
+            sizes[path] = sum(end - begin for begin, end, _ in where)
             spans += where
     return sizes, spans

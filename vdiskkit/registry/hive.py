@@ -17,6 +17,7 @@ from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, checksum, pars
 from vdiskkit.registry.cells import CellReader, report_error
 from vdiskkit.registry.key import RegistryKey
 from vdiskkit.registry.key_node import read_key_node
+from vdiskkit.registry.room import CellSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,17 +36,18 @@ LOG_ENDINGS = (".LOG1", ".LOG2", ".LOG")
 
 
 class HiveLimits(NamedTuple):
-    """What a hive may ask of its reader; far above any healthy hive.
+    """What a hive may ask of its reader.
 
     Attributes:
-        subkeys: Subkeys of one key.
-        values: Values of one key.
-        value_size: Bytes of data of one value.
-        depth: Keys above each other.
+        subkeys: Subkeys of one key; None for as many as the hive has room for.
+        values: Values of one key; None likewise.
+        value_size: Bytes of data of one value, which are held in memory several times while they are decoded and
+            shown. It says nothing about the hive: longer data is not damaged, only not read.
+        depth: Keys above each other; Windows makes no more.
     """
 
-    subkeys: int = 70_000
-    values: int = 110_000
+    subkeys: int | None = None
+    values: int | None = None
     value_size: int = 8 * 1024 * 1024
     depth: int = 512
 
@@ -210,13 +212,13 @@ class Hive:
         except FormatError as exc:
             report_error(exc, on_error)
             return
-        seen: set[int] = set()
+        seen = CellSet(self.cells.hive_bins_size)
         stack: list[Iterator[RegistryKey]] = [iter((first,))]
         while stack:
             key = next(stack[-1], None)
             if key is None:
                 stack.pop()
-            elif key.offset in seen:
+            elif not seen.add(key.offset):
                 report_error(
                     CorruptStructureError(
                         f"the key {key.path!r} is listed in two places: the tree would never end",
@@ -225,7 +227,6 @@ class Hive:
                     on_error,
                 )
             else:
-                seen.add(key.offset)
                 yield key
                 if len(stack) <= deepest:
                     stack.append(key.subkeys(on_error=on_error))

@@ -8,6 +8,7 @@ from vdiskkit.errors import CorruptStructureError, FormatError
 from vdiskkit.registry.cells import report_error
 from vdiskkit.registry.filetime import filetime_to_datetime
 from vdiskkit.registry.key_node import FLAG_LINK, KeyNode, read_key_node
+from vdiskkit.registry.room import CellSet
 from vdiskkit.registry.subkeys import find_subkey, subkey_offsets
 from vdiskkit.registry.value import RegistryValue, find_value, read_values
 from vdiskkit.registry.value_types import REG_LINK
@@ -107,27 +108,25 @@ class RegistryKey:
 
         Raises:
             CorruptStructureError: A subkey list or a subkey is damaged.
-            ReadLimitError: There are more subkeys than the hive's limits allow.
+            ReadLimitError: There are more subkeys than the caller's limits allow.
         """
         hive = self.hive
-        try:
-            offsets = subkey_offsets(hive.cells, self._node, hive.limits.subkeys)
-        except FormatError as exc:
-            report_error(exc, on_error)
-            return
-        once = dict.fromkeys(offsets)
-        for offset in once:
+        seen, again = CellSet(hive.cells.hive_bins_size), 0
+        offsets = subkey_offsets(hive.cells, self._node, hive.limits.subkeys)
+        for offset in _until_error(offsets, on_error):
+            if not seen.add(offset):
+                again += 1
+                continue
             try:
                 node = read_key_node(hive.cells, offset, "a subkey")
             except FormatError as exc:
                 report_error(exc, on_error)
             else:
                 yield RegistryKey(hive, node, self._path_of(node.name))
-        again = len(offsets) - len(once)
         if again:
             report_error(
                 CorruptStructureError(
-                    f"of the {len(offsets)} subkeys of {self.name!r} {again} are listed in two places",
+                    f"of the {self.subkey_count} subkeys of {self.name!r} {again} are listed in two places",
                     location=self.location,
                 ),
                 on_error,
@@ -154,7 +153,7 @@ class RegistryKey:
 
         Raises:
             CorruptStructureError: The value list or a value is damaged.
-            ReadLimitError: There are more values than the hive's limits allow.
+            ReadLimitError: There are more values than the caller's limits allow.
         """
         return read_values(self.hive, self._node.value_list, self.value_count, on_error)
 
@@ -164,3 +163,16 @@ class RegistryKey:
 
     def _path_of(self, name: str) -> str:
         return f"{self.path}\\{name}" if self.path else name
+
+
+def _until_error(offsets: Iterator[int], on_error: Callable[[FormatError], None] | None) -> Iterator[int]:
+    """Yield offsets up to the first error, which is reported."""
+    while True:
+        try:
+            offset = next(offsets, None)
+        except FormatError as exc:
+            report_error(exc, on_error)
+            return
+        if offset is None:
+            return
+        yield offset

@@ -24,6 +24,7 @@ FLAG_PREDEFINED = 0x40
 
 _FIXED = struct.Struct("<2sHQIIIIIIIIIIIIIIIHH")
 _NAME_MAX = 0xFFFF
+"""What the field for the length can say."""
 
 
 class KeyNode(NamedTuple):

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from vdiskkit.errors import FormatError, ReadLimitError
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
 from vdiskkit.registry.cells import NO_CELL
+from vdiskkit.registry.room import subkeys_possible, values_possible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vdiskkit.io import ByteSource
     from vdiskkit.registry.base_block import BaseBlock
@@ -31,12 +32,11 @@ __all__ = ["Fault", "find_faults", "new_faults"]
 _CHUNK = 1024 * 1024
 _CHUNK_SHIFT = 20
 _HELD_MAX = 256
-"""Chunks of a hive that are held; what lies behind them is read piece by piece."""
+"""Chunks of a hive that are held, which bounds the memory; what lies behind them is read piece by piece."""
 _FAULTS_MAX = 200
-_SUBKEYS_MAX = 70_000
-_VALUES_MAX = 110_000
-_VALUE_SIZE_MAX = 8 * 1024 * 1024
+"""Faults that are told one by one: so many and the judgement is made, whatever follows."""
 _DEPTH_MAX = 512
+"""Windows makes no more levels of keys."""
 _PAGE = 4096
 _BIN_HEAD = 32
 _HBIN = int.from_bytes(b"hbin", "little")
@@ -46,6 +46,7 @@ _LIST = struct.Struct("<i2sH")
 _VALUE = struct.Struct("<i2sHIIIH")
 _BIG_DATA = struct.Struct("<i2sHI")
 _SIZE = struct.Struct("<i")
+_OFFSET = struct.Struct("<I")
 _LATIN1, _PREDEFINED = 0x20, 0x40
 _INLINE = 0x80000000
 _INLINE_MAX = 4
@@ -217,15 +218,18 @@ class _Walk:
     # -- the tree ------------------------------------------------------------------------------------------------------
     def keys(self) -> None:
         """Follow the tree from the root."""
-        todo = [(self._base.root_cell, 0)]
-        while todo:
-            offset, depth = todo.pop()
+        levels: list[Iterator[int]] = [iter((self._base.root_cell,))]
+        while levels:
+            offset = next(levels[-1], None)
+            if offset is None:
+                levels.pop()
+                continue
             try:
                 below = self._key(offset)
-                if below and depth >= _DEPTH_MAX:
+                if below and len(levels) > _DEPTH_MAX:
                     self._add(f"keys are nested more than {_DEPTH_MAX} deep", offset)
-                else:
-                    todo += [(child, depth + 1) for child in reversed(below)]
+                elif below:
+                    levels.append(iter(below))
             except _CellError as exc:
                 self._add(*exc.fault)
             except FormatError as exc:
@@ -243,41 +247,43 @@ class _Walk:
             self._values(fields[11], fields[10])
         return self._subkeys(fields[8], fields[6]) if fields[6] else ()
 
-    def _subkeys(self, offset: int, count: int) -> list[int]:
-        if count > _SUBKEYS_MAX:
+    def _subkeys(self, offset: int, count: int) -> Sequence[int]:
+        if count > subkeys_possible(self._size):
             raise _CellError(f"a key says that it has {count} subkeys", offset)
         kind, numbers = self._list(offset)
         if kind == b"ri":
-            numbers = [number for leaf in numbers for number in self._leaf(leaf)]
+            leaves, numbers = numbers, array("I")
+            for leaf in leaves:
+                numbers.extend(self._leaf(leaf))
         if len(numbers) != count:
             raise _CellError(f"a list has {len(numbers)} subkeys where the key says {count}", offset)
         return numbers
 
-    def _leaf(self, offset: int) -> list[int]:
+    def _leaf(self, offset: int) -> Sequence[int]:
         kind, numbers = self._list(offset)
         if kind == b"ri":
             raise _CellError("a list of lists is below another one", offset)
         return numbers
 
-    def _list(self, offset: int) -> tuple[bytes, list[int]]:
+    def _list(self, offset: int) -> tuple[bytes, Sequence[int]]:
         self._claim(offset, "a subkey list")
         size, kind, count = _LIST.unpack_from(self._read(offset, _LIST.size))
         width = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind, 0)
         if not width or not count or -size < _LIST.size + width * count:
             raise _CellError(f"a subkey list is a {kind!r} of {count} elements in {-size} bytes", offset)
         numbers = struct.unpack(f"<{width * count // 4}I", self._read(offset + _LIST.size, width * count))
-        return kind, list(numbers if width == 4 else numbers[::2])
+        return kind, numbers if width == 4 else numbers[::2]
 
     def _values(self, list_offset: int, count: int) -> None:
-        if count > _VALUES_MAX:
+        if count > values_possible(self._size):
             self._add(f"a key says that it has {count} values", list_offset)
             return
         try:
-            numbers = struct.unpack(f"<{count}I", self._content(list_offset, 4 * count, "a list of values"))
+            numbers = self._content(list_offset, 4 * count, "a list of values")
         except _CellError as exc:
             self._add(*exc.fault)
             return
-        for offset in numbers:
+        for (offset,) in _OFFSET.iter_unpack(numbers):
             try:
                 self._value(offset)
             except _CellError as exc:
@@ -292,7 +298,7 @@ class _Walk:
         if length & _INLINE:
             if length & ~_INLINE > _INLINE_MAX:
                 raise _CellError(f"{length & ~_INLINE} bytes are said to lie in a field of {_INLINE_MAX}", offset)
-        elif length > _VALUE_SIZE_MAX or (not length and where == NO_CELL):
+        elif not length and where == NO_CELL:
             return
         elif length > _SEGMENT and self._base.minor > 3:
             self._big_data(where, length)

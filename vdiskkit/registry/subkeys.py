@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, ReadLimitError
 from vdiskkit.registry.key_node import KeyNode, read_key_node
+from vdiskkit.registry.room import subkeys_possible
 from vdiskkit.registry.upcase import name_hash, sort_key, upcase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vdiskkit.registry.cells import CellReader
 
@@ -52,53 +53,59 @@ class _Leaf:
         return self.offsets
 
 
-def subkey_offsets(cells: CellReader, node: KeyNode, limit: int) -> list[int]:
-    """Return the offsets of all subkeys in list order.
+def subkey_offsets(cells: CellReader, node: KeyNode, limit: int | None) -> Iterator[int]:
+    """Yield the offsets of all subkeys in list order, leaf by leaf.
+
+    Before the first is yielded, all leaves have been asked how many they hold.
 
     Raises:
         CorruptStructureError: A list is damaged, or does not hold as many subkeys as the key says.
-        ReadLimitError: There are more subkeys than ``limit``.
+        ReadLimitError: There are more subkeys than ``limit``, where it is not None.
     """
     if not node.subkey_count:
-        return []
-    _check_limit(cells, node, limit)
-    kind, numbers = _read_list(cells, node.subkey_list, limit)
+        return
+    _check_count(cells, node, limit)
+    kind, numbers = _read_list(cells, node.subkey_list)
     if kind != b"ri":
-        offsets = list(_Leaf(kind, numbers).offsets)
-    else:
-        offsets = []
-        for number in numbers:
-            offsets += _read_leaf(cells, number, limit).offsets
-            if len(offsets) > node.subkey_count:
-                break
-    if len(offsets) != node.subkey_count:
-        raise _count_differs(cells, node, len(offsets))
-    return offsets
+        offsets = _Leaf(kind, numbers).offsets
+        if len(offsets) != node.subkey_count:
+            raise _count_differs(cells, node, len(offsets))
+        yield from offsets
+        return
+    total = 0
+    for number in numbers:
+        total += _leaf_count(cells, number)
+        if total > node.subkey_count:
+            break
+    if total != node.subkey_count:
+        raise _count_differs(cells, node, total)
+    for number in numbers:
+        yield from _read_leaf(cells, number).offsets
 
 
-def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int) -> KeyNode | None:
+def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int | None) -> KeyNode | None:
     """Return the subkey of that name; None when there is none.
 
     Raises:
         CorruptStructureError: A list or a key on the way is damaged.
-        ReadLimitError: There are more subkeys than ``limit``.
+        ReadLimitError: There are more subkeys than ``limit``, where it is not None.
     """
     if not node.subkey_count:
         return None
-    _check_limit(cells, node, limit)
+    _check_count(cells, node, limit)
     folded = upcase(name)
-    kind, numbers = _read_list(cells, node.subkey_list, limit)
+    kind, numbers = _read_list(cells, node.subkey_list)
     if kind != b"ri":
         if len(numbers) != node.subkey_count * (1 if kind == b"li" else 2):
             raise _count_differs(cells, node, len(numbers) // (1 if kind == b"li" else 2))
         return _search(cells, _Leaf(kind, numbers).candidates(folded), folded)
     if len(numbers) > _SHORT // 2:
-        leaf = _choose_leaf(cells, numbers, folded, limit)
+        leaf = _choose_leaf(cells, numbers, folded)
         if leaf is not None:
             return _search(cells, leaf.candidates(folded), folded)
     seen = 0
     for number in numbers:
-        leaf = _read_leaf(cells, number, limit)
+        leaf = _read_leaf(cells, number)
         seen += len(leaf.offsets)
         if seen > node.subkey_count:
             raise _count_differs(cells, node, seen)
@@ -108,7 +115,7 @@ def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int) -> KeyN
     return None
 
 
-def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str, limit: int) -> _Leaf | None:
+def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str) -> _Leaf | None:
     """Return the one leaf that can hold the name; None when the leaves are not in order."""
     wanted = sort_key(folded)
     low, high = 0, len(numbers)
@@ -116,7 +123,7 @@ def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str, limit: 
     chosen = None
     while low < high:
         middle = (low + high) // 2
-        leaf = _read_leaf(cells, numbers[middle], limit)
+        leaf = _read_leaf(cells, numbers[middle])
         first = sort_key(read_key_node(cells, leaf.offsets[0]).name)
         if first < floor or (ceiling is not None and first >= ceiling):
             return None
@@ -125,7 +132,7 @@ def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str, limit: 
         else:
             high, ceiling = middle, first
     # Before the first name of the first leaf there is nothing; any leaf gives that answer.
-    return chosen or _read_leaf(cells, numbers[0], limit)
+    return chosen or _read_leaf(cells, numbers[0])
 
 
 def _search(cells: CellReader, candidates: Sequence[int], folded: str) -> KeyNode | None:
@@ -172,8 +179,8 @@ def _hint_fits(hint: int, folded: str) -> bool:
     return True
 
 
-def _read_list(cells: CellReader, offset: int, limit: int) -> tuple[bytes, Sequence[int]]:
-    """Return the signature of a list and the numbers in it."""
+def _read_head(cells: CellReader, offset: int) -> tuple[bytes, int, int]:
+    """Return the signature of a list, the number of its elements and the bytes of each."""
     kind, count = _HEAD.unpack(cells.read(offset, 4, 4, "a subkey list"))
     width = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind)
     if width is None:
@@ -182,35 +189,51 @@ def _read_list(cells: CellReader, offset: int, limit: int) -> tuple[bytes, Seque
             location=cells.location(offset),
             hint="the hive is damaged: restore it, or let Windows repair it by loading it",
         )
-    if count > limit:
-        raise ReadLimitError(
-            f"a subkey list has {count} elements, the limit is {limit}", location=cells.location(offset)
-        )
+    return kind, count, width
+
+
+def _read_list(cells: CellReader, offset: int) -> tuple[bytes, Sequence[int]]:
+    """Return the signature of a list and the numbers in it."""
+    kind, count, width = _read_head(cells, offset)
     length = 4 + width * count
     raw = cells.read(offset, length, length, f"a subkey list of {count} elements")
     return kind, struct.unpack_from(f"<{width // 4 * count}I", raw, 4)
 
 
-def _read_leaf(cells: CellReader, offset: int, limit: int) -> _Leaf:
-    kind, numbers = _read_list(cells, offset, limit)
+def _leaf_count(cells: CellReader, offset: int) -> int:
+    """Return how many keys a leaf below a list of lists holds."""
+    kind, count, _width = _read_head(cells, offset)
     if kind == b"ri":
         # The format allows one level; more could loop for ever.
         raise CorruptStructureError(
             "a list of subkey lists (ri) contains another one, or itself", location=cells.location(offset)
         )
-    if not numbers:
+    if not count:
         raise CorruptStructureError(
             "a list of subkey lists (ri) contains an empty one", location=cells.location(offset)
         )
-    return _Leaf(kind, numbers)
+    return count
 
 
-def _check_limit(cells: CellReader, node: KeyNode, limit: int) -> None:
-    if node.subkey_count > limit:
+def _read_leaf(cells: CellReader, offset: int) -> _Leaf:
+    _leaf_count(cells, offset)
+    return _Leaf(*_read_list(cells, offset))
+
+
+def _check_count(cells: CellReader, node: KeyNode, limit: int | None) -> None:
+    if limit is not None and node.subkey_count > limit:
         raise ReadLimitError(
-            f"the key {node.name!r} says that it has {node.subkey_count} subkeys, the limit is {limit}",
+            f"the key {node.name!r} has {node.subkey_count} subkeys, the limit is {limit}",
             location=cells.location(node.offset),
-            hint="the hive is damaged, or open it with a higher limit",
+            hint="open the hive with a higher limit, or with none",
+        )
+    possible = subkeys_possible(cells.hive_bins_size)
+    if node.subkey_count > possible:
+        raise CorruptStructureError(
+            f"the key {node.name!r} says that it has {node.subkey_count} subkeys, and a hive of this size has room "
+            f"for {possible} at most",
+            location=cells.location(node.offset),
+            hint="the hive is damaged: restore it, or let Windows repair it by loading it",
         )
 
 

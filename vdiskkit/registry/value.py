@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, FormatError, ReadLimitError
 from vdiskkit.registry.cells import report_error
+from vdiskkit.registry.room import CellSet, values_possible
 from vdiskkit.registry.upcase import upcase
 from vdiskkit.registry.value_types import RegistryData, decode, type_name
 
@@ -26,9 +27,11 @@ _HEADER_SIZE = 20
 _INLINE = 0x80000000
 _INLINE_MAX = 4
 _LATIN1_NAME = 1
+_OFFSET = struct.Struct("<I")
 _BIG_DATA = struct.Struct("<2sHI")
 _SEGMENT = 16344
 _NAME_MAX = 0xFFFF
+"""What the field for the length can say."""
 _SHARED = 1024
 """Data of more bytes may belong to one value only: with what many share, a small hive would fill all memory."""
 
@@ -169,39 +172,50 @@ def read_values(
         on_error: Called for a damaged list or value, which is then left out; by default the error is raised.
     """
     try:
-        offsets = _value_offsets(hive, list_offset, count)
+        raw = _value_list(hive, list_offset, count)
     except FormatError as exc:
         report_error(exc, on_error)
         return
-    once = dict.fromkeys(offsets)
-    for offset in once:
+    seen, again = CellSet(hive.cells.hive_bins_size), 0
+    for (offset,) in _OFFSET.iter_unpack(raw):
+        if not seen.add(offset):
+            again += 1
+            continue
         try:
             value = RegistryValue(hive, offset)
         except FormatError as exc:
             report_error(exc, on_error)
         else:
             yield value
-    if len(once) != len(offsets):
+    if again:
         report_error(
             CorruptStructureError(
-                f"of the {len(offsets)} values in a list {len(offsets) - len(once)} are there before",
+                f"of the {count} values in a list {again} are there before",
                 location=hive.cells.location(list_offset),
             ),
             on_error,
         )
 
 
-def _value_offsets(hive: Hive, list_offset: int, count: int) -> tuple[int, ...]:
+def _value_list(hive: Hive, list_offset: int, count: int) -> bytes:
+    """Return a value list: the offset of each value in four bytes."""
     if not count:
-        return ()
-    if count > hive.limits.values:
+        return b""
+    limit = hive.limits.values
+    if limit is not None and count > limit:
         raise ReadLimitError(
-            f"the key says that it has {count} values, the limit is {hive.limits.values}",
+            f"the key has {count} values, the limit is {limit}",
             location=hive.cells.location(list_offset),
-            hint="the hive is damaged, or open it with a higher limit",
+            hint="open the hive with a higher limit, or with none",
         )
-    raw = hive.cells.read(list_offset, 4 * count, 4 * count, f"the list of {count} values")
-    return struct.unpack(f"<{count}I", raw)
+    possible = values_possible(hive.cells.hive_bins_size)
+    if count > possible:
+        raise CorruptStructureError(
+            f"the key says that it has {count} values, and a hive of this size has room for {possible} at most",
+            location=hive.cells.location(list_offset),
+            hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+        )
+    return hive.cells.read(list_offset, 4 * count, 4 * count, f"the list of {count} values")
 
 
 def find_value(hive: Hive, list_offset: int, count: int, name: str) -> RegistryValue | None:

@@ -172,9 +172,15 @@ def test_parent_pointers_are_not_followed(open_hive: OpenHive) -> None:
 @pytest.mark.parametrize(
     ("fault", "path", "argument", "error", "message"),
     [
-        ("value-count", r"Top\Key", 0xFFFFFFFF, ReadLimitError, "says that it has 4294967295 values, the limit is"),
-        ("value-count", r"Top\Key", 9999, CorruptStructureError, "holds 12 bytes and 39996 are needed"),
-        ("subkey-count", "Top", 0xFFFFFFFF, ReadLimitError, "says that it has 4294967295 subkeys, the limit is"),
+        (
+            "value-count",
+            r"Top\Key",
+            0xFFFFFFFF,
+            CorruptStructureError,
+            "4294967295 values, and a hive of this size",
+        ),
+        ("value-count", r"Top\Key", 999, CorruptStructureError, "holds 12 bytes and 3996 are needed"),
+        ("subkey-count", "Top", 0xFFFFFFFF, CorruptStructureError, "4294967295 subkeys, and a hive of this size"),
         ("subkey-count", "Top", 3, CorruptStructureError, "'Top' says that it has 3 subkeys, but its list holds 2"),
         ("subkey-count", "Top", 1, CorruptStructureError, "'Top' says that it has 1 subkeys, but its list holds more"),
         ("list-count", "Top", 0xFFFF, CorruptStructureError, "are needed"),
