@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["WriteBuffer"]
 
 _PAGE = 4096
+_PENDING = 1024 * 1024
+"""Bytes of writes that are kept as they came, before those to the same places are joined."""
 
 
 class WriteBuffer:
@@ -45,6 +47,8 @@ class WriteBuffer:
         self._size = source.size
         self._pages: dict[int, bytearray] = {}
         self._writes: dict[Phase, list[tuple[int, bytes]]] = {phase: [] for phase in Phase}
+        self._pending = dict.fromkeys(Phase, 0)
+        self._most = dict.fromkeys(Phase, _PENDING)
         self.replayed = replayed
         self._view: ByteSource = source
         if replayed is not None:
@@ -96,18 +100,24 @@ class WriteBuffer:
         old = self.read_at(offset, len(data))
         if old == data:
             return
-        low, high = 0, len(data)
-        while old[low] == data[low]:
-            low += 1
-        while old[high - 1] == data[high - 1]:
-            high -= 1
-        self._writes[phase].append((offset + low, data[low:high]))
+        low = _common(old, data)
+        high = len(data) - _common(old[low:][::-1], data[low:][::-1])
+        self._note(phase, offset + low, data[low:high])
         at = low
         while at < high:
             number, inside = divmod(offset + at, _PAGE)
             part = min(_PAGE - inside, high - at)
             self._page(number)[inside : inside + part] = data[at : at + part]
             at += part
+
+    def _note(self, phase: Phase, offset: int, data: bytes) -> None:
+        """Keep a write for :meth:`flush`; many to the same places are made one from time to time."""
+        self._writes[phase].append((offset, data))
+        self._pending[phase] += len(data)
+        if self._pending[phase] > self._most[phase]:
+            self._writes[phase] = _joined(self._writes[phase], touching=False)
+            self._pending[phase] = sum(len(part) for _, part in self._writes[phase])
+            self._most[phase] = max(2 * self._pending[phase], _PENDING)
 
     def extend(self, size: int) -> None:
         """Make the file longer; the new part reads as zeros.
@@ -151,8 +161,9 @@ class WriteBuffer:
                 placed = [(start, data, phase)] if replayed is None else replayed.placed(start, data, phase)
                 for at, part, when in placed:
                     self._source.write_at(at, part, when)
-        for writes in self._writes.values():
+        for phase, writes in self._writes.items():
             writes.clear()
+            self._pending[phase], self._most[phase] = 0, _PENDING
         self._pages.clear()
 
     def _page(self, number: int) -> bytearray:
@@ -176,12 +187,24 @@ class WriteBuffer:
             )
 
 
-def _joined(writes: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Join writes that touch each other; where they overlap, the later one counts."""
+def _common(one: bytes, other: bytes) -> int:
+    """Return how many bytes at the beginning of two byte strings of one length are the same."""
+    low, high = 0, len(one)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _joined(writes: list[tuple[int, bytes]], *, touching: bool = True) -> list[tuple[int, bytes]]:
+    """Join writes that overlap, or only touch each other; where they overlap, the later one counts."""
     spans: list[tuple[int, int]] = []
     for start, data in sorted(writes, key=itemgetter(0)):
         end = start + len(data)
-        if spans and start <= spans[-1][1]:
+        if spans and (start < spans[-1][1] or (touching and start == spans[-1][1])):
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((start, end))

@@ -179,7 +179,7 @@ class CellStore:
     def _place(self, need: int, near: int) -> tuple[Bin, int]:
         self.capacity(near, "a cell")
         home = self._by_page[near // PAGE]
-        known = islice(reversed(list(self._recent.values())), _BINS_TRIED)
+        known = islice(reversed(self._recent.values()), _BINS_TRIED)
         for found in chain((home,), known, self._behind(home)):
             offset = found.best_fit(need)
             if offset is not None:

@@ -62,6 +62,8 @@ __all__ = ["HiveEditor"]
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _TIME_MAX = 2**63
 _TYPE_MAX = 0xFFFFFFFF
+_LISTS_HELD = 64
+"""Subkey lists that are held while they are edited: those on the path of a key, and of its neighbours."""
 
 
 class HiveEditor:
@@ -105,6 +107,9 @@ class HiveEditor:
         self._base = open_base_block(self._buffer, name, refuse_ktm=refuse_ktm)
         self._cells = CellStore(self._buffer, self._base.hive_bins_size)
         self._ordered: set[int] = set()
+        self._lists: dict[int, SubkeyList] = {}
+        self._open_values: KeyValues | None = None
+        self._last: tuple[str, list[KeyRecord]] | None = None
         self._changes: list[HiveChange] = []
         self._keys: dict[str, bool] = {}
         self._bins: set[int] = set()
@@ -168,9 +173,11 @@ class HiveEditor:
         chain, missing = self._resolve(key_path)
         if missing and not create_keys:
             raise self._key_missing(key_path)
-        values = KeyValues(self._cells, chain[-1], self._base.minor)
-        record = None if missing else values.find(name)
-        before = None if record is None else self._value_data(values, record)
+        record = before = None
+        if not missing:
+            values = self._values(chain[-1])
+            record = values.find(name)
+            before = None if record is None else self._value_data(values, record)
         if before == ValueData(kind, raw):
             return None
         check_new_keys(missing, len(chain))
@@ -178,7 +185,7 @@ class HiveEditor:
             check_new_value(name)
         with self._changing():
             if missing:
-                values = KeyValues(self._cells, self._make_keys(chain, missing), self._base.minor)
+                values = self._values(self._make_keys(chain, missing))
             if record is None:
                 values.add(name, kind, raw)
             else:
@@ -199,7 +206,7 @@ class HiveEditor:
         chain, missing = self._resolve(key_path)
         if missing:
             raise self._key_missing(key_path)
-        values = KeyValues(self._cells, chain[-1], self._base.minor)
+        values = self._values(chain[-1])
         record = values.find(name)
         if record is None:
             raise ValueMissingError(
@@ -221,7 +228,7 @@ class HiveEditor:
         chain, missing = self._resolve(key_path)
         if missing:
             return None
-        values = KeyValues(self._cells, chain[-1], self._base.minor)
+        values = self._values(chain[-1])
         record = values.find(name)
         return None if record is None else self._value_data(values, record)
 
@@ -262,6 +269,7 @@ class HiveEditor:
             WriteRefusedError: It is the root, may not be deleted, has subkeys, or the change is not safe.
             FormatError: The hive is damaged on the way.
         """
+        self._settle_lists()
         chain, missing = self._resolve(key_path)
         if missing:
             raise self._key_missing(key_path)
@@ -277,6 +285,8 @@ class HiveEditor:
         with self._changing():
             parent.remove(key.name)
             values = free_tree(self._cells, tree, self._subkeys, self._base.minor)
+            self._lists.clear()
+            self._last = None
             self._forget(path)
             self._finish_key(chain[:-1], subkeys_changed=True)
             return self._record(HiveChange(ChangeKind.DELETE_KEY, path, keys=len(tree), values=values))
@@ -298,7 +308,7 @@ class HiveEditor:
             WriteRefusedError: No sequence number is left, or the source refuses.
             SourceError: A log cannot be read.
         """
-        self._check_whole()
+        self._settle_lists()
         if not self._buffer.changed and not self._replay_wanted:
             return None
         numbers = [*log_sequences, *(read_log_sequences(source) for _, source in self._logs)]
@@ -323,11 +333,38 @@ class HiveEditor:
         return read_key(self._cells, self._base.root_cell, "the root key")
 
     def _subkeys(self, key: KeyRecord) -> SubkeyList:
-        return SubkeyList(self._cells, key, self._base.minor, self._ordered)
+        """Return the subkeys of a key. The lists of the last keys are held, as edits come key by key."""
+        found = self._lists.get(key.offset)
+        if found is None:
+            if len(self._lists) >= _LISTS_HELD:
+                self._lists.clear()
+            found = self._lists[key.offset] = SubkeyList(self._cells, key, self._base.minor, self._ordered)
+        return found
+
+    def _values(self, key: KeyRecord) -> KeyValues:
+        """Return the values of a key. Those of the last key are held; their list is written when it is left."""
+        held = self._open_values
+        if held is None or held.key_offset != key.offset:
+            if held is not None:
+                with self._changing():
+                    held.store()
+            held = self._open_values = KeyValues(self._cells, key, self._base.minor)
+        return held
+
+    def _settle_lists(self) -> None:
+        """Write what is held of the lists of keys, and hold nothing any more."""
+        self._check_whole()
+        held, self._open_values, self._last = self._open_values, None, None
+        self._lists.clear()
+        if held is not None:
+            with self._changing():
+                held.store()
 
     def _resolve(self, key_path: str) -> tuple[list[KeyRecord], list[str]]:
         """Return the keys on a path, root first, and the names that have no key."""
         self._check_whole()
+        if self._last is not None and self._last[0] == key_path:
+            return list(self._last[1]), []
         names = split_path(key_path)
         chain = [self._root()]
         for index, name in enumerate(names):
@@ -336,6 +373,7 @@ class HiveEditor:
                 return chain, names[index:]
             chain.append(child)
             refuse_stand_in(self._cells, child, _path(chain))
+        self._last = (key_path, list(chain))
         return chain, []
 
     def _value_data(self, values: KeyValues, record: ValueRecord) -> ValueData:
@@ -368,9 +406,9 @@ class HiveEditor:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Mark the editor as broken unless the change inside comes to its end."""
-        self._broken = True
+        before, self._broken = self._broken, True
         yield
-        self._broken = False
+        self._broken = before
 
     def _check_whole(self) -> None:
         if self._broken:
@@ -383,6 +421,7 @@ class HiveEditor:
 
     def _make_keys(self, chain: list[KeyRecord], names: list[str]) -> KeyRecord:
         """Make keys, each below the one before; ``chain`` gets them at its end."""
+        self._last = None
         for name in names:
             parent = chain[-1]
             offset = self._cells.allocate(new_key(parent, name, self._now), parent.offset)

@@ -54,15 +54,24 @@ def read_leaf(cells: CellStore, offset: int) -> Leaf:
     Raises:
         CorruptStructureError: There is none.
     """
+    kind, raw = read_entries(cells, offset)
+    width = entry_width(kind)
+    return Leaf(offset, kind, [raw[at : at + width] for at in range(0, len(raw), width)])
+
+
+def read_entries(cells: CellStore, offset: int) -> tuple[bytes, bytes]:
+    """Return the kind of a leaf, and its entries as they lie there.
+
+    Raises:
+        CorruptStructureError: There is none.
+    """
     kind, count = read_head(cells, offset)
     if kind not in _LEAF_KINDS:
         raise CorruptStructureError(
             f"a subkey list begins with {kind!r} where 'lf', 'lh' or 'li' is needed", location=cells.location(offset)
         )
-    width = entry_width(kind)
-    length = HEAD.size + width * count
-    raw = cells.read(offset, length, length, f"a subkey list of {count} elements")
-    return Leaf(offset, kind, [raw[at : at + width] for at in range(HEAD.size, length, width)])
+    length = HEAD.size + entry_width(kind) * count
+    return kind, cells.read(offset, length, length, f"a subkey list of {count} elements")[HEAD.size :]
 
 
 def read_head(cells: CellStore, offset: int) -> tuple[bytes, int]:

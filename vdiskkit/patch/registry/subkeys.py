@@ -25,23 +25,27 @@ from vdiskkit.patch.registry.leaves import (
     entry_for,
     entry_width,
     leaf_limit,
+    read_entries,
     read_head,
     read_leaf,
 )
 from vdiskkit.patch.registry.records import NK_SUBKEY_COUNT, NK_SUBKEY_LIST, KeyRecord, check_parent, put32, read_key
 from vdiskkit.registry.cells import NO_CELL
-from vdiskkit.registry.upcase import sort_key
+from vdiskkit.registry.room import subkeys_possible
+from vdiskkit.registry.upcase import name_hash, sort_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vdiskkit.patch.registry.cells import CellStore
 
 __all__ = ["SubkeyList"]
 
 _SHORT = 16
-_SUBKEYS_MAX = 70_000
 _LEAVES_MAX = 0xFFFF
+"""What the field for the length of a list can say."""
+_SCANS = 2
+"""Names that are not there are looked for in the hashes so often, as one insertion does, before these are kept."""
 _SPARE_FROM = 16
 _SPARE_MAX = 64
 
@@ -75,6 +79,10 @@ class SubkeyList:
         self._root: int | None = None
         self._leaves: list[int] = []
         self._loaded: dict[int, Leaf] = {}
+        self._hashed = False
+        """Whether all leaves keep hashes of their names."""
+        self._tails: set[int] | None = None
+        self._scans = 0
         if key.subkey_count:
             self._open()
 
@@ -106,13 +114,8 @@ class SubkeyList:
         """Put a new key into the list, and count it in the key.
 
         Raises:
-            WriteRefusedError: The list is out of order, or there are too many subkeys.
+            WriteRefusedError: The list is out of order, or there are too many lists.
         """
-        if self._key.subkey_count >= _SUBKEYS_MAX:
-            raise WriteRefusedError(
-                f"the key {self._key.name!r} has {self._key.subkey_count} subkeys; more are not added",
-                location=self._cells.location(self._key.offset),
-            )
         place = self._place(name)
         if place.found is not None:
             raise WriteRefusedError(
@@ -121,9 +124,12 @@ class SubkeyList:
         if not self._leaves:
             kind = b"lh" if self._minor >= 5 else b"lf"
             self._leaves = [self._cells.allocate(encode_leaf(kind, [entry_for(kind, offset, name)]), self._key.offset)]
+            self._hashed = kind == b"lh"
             self._point_key()
         else:
             self._add(place.leaf, place.position, name, offset)
+        if self._tails is not None:
+            self._tails.add(name_hash(name))
         self._count(1)
 
     def remove(self, name: str) -> None:
@@ -149,17 +155,22 @@ class SubkeyList:
     # -- look-up ---------------------------------------------------------------------------------------------------
     def _open(self) -> None:
         cells, key = self._cells, self._key
-        if key.subkey_count > _SUBKEYS_MAX:
+        possible = subkeys_possible(cells.bins_size)
+        if key.subkey_count > possible:
             raise CorruptStructureError(
-                f"the key {key.name!r} says that it has {key.subkey_count} subkeys", location=cells.location(key.offset)
+                f"the key {key.name!r} says that it has {key.subkey_count} subkeys, and a hive of this size has room "
+                f"for {possible} at most",
+                location=cells.location(key.offset),
             )
         kind, count = read_head(cells, key.subkey_list)
         total = count
         self._leaves = [key.subkey_list]
+        self._hashed = kind == b"lh"
         if kind == b"ri":
             self._root = key.subkey_list
             raw = cells.read(self._root, HEAD.size + 4 * count, HEAD.size + 4 * count, f"a list of {count} lists")
             self._leaves = list(struct.unpack_from(f"<{count}I", raw, HEAD.size))
+            self._hashed = True
             total = sum(self._head_count(offset) for offset in self._leaves)
         if total != key.subkey_count or len(set(self._leaves)) != len(self._leaves):
             raise CorruptStructureError(
@@ -175,6 +186,7 @@ class SubkeyList:
                 "a list of subkey lists (ri) contains an empty one, or one of its own kind",
                 location=self._cells.location(offset),
             )
+        self._hashed = self._hashed and kind == b"lh"
         return count
 
     def _leaf(self, number: int) -> Leaf:
@@ -253,15 +265,30 @@ class SubkeyList:
 
     def _check_absent(self, name: str, wanted: bytes) -> None:
         """Make sure that a key which is not where it should be is nowhere else, for it would be put there twice."""
-        tail = entry_for(b"lh", 0, name)[4:]
-        for number in range(len(self._leaves)):
-            leaf = self._leaf(number)
-            if leaf.kind != b"lh":
-                self._check_order()
-                return
-            for index, entry in enumerate(leaf.entries):
-                if entry[4:] == tail and self._sort_key(number, index) == wanted:
-                    raise self._disorder()
+        tail = name_hash(name)
+        if not self._hashed:
+            self._check_order()
+        elif self._has_tail(tail):
+            for number in range(len(self._leaves)):
+                for index, known in enumerate(self._leaf_tails(number)):
+                    if known == tail and self._sort_key(number, index) == wanted:
+                        raise self._disorder()
+
+    def _has_tail(self, tail: int) -> bool:
+        """Whether any key in the list has that hash. One that was removed may count, too."""
+        if self._tails is None:
+            numbers = range(len(self._leaves))
+            self._scans += 1
+            if self._scans <= _SCANS:
+                return any(tail in self._leaf_tails(number) for number in numbers)
+            self._tails = {known for number in numbers for known in self._leaf_tails(number)}
+        return tail in self._tails
+
+    def _leaf_tails(self, number: int) -> Sequence[int]:
+        """Return the hashes of a leaf that keeps them, which need not be loaded for it."""
+        leaf = self._loaded.get(self._leaves[number])
+        entries = read_entries(self._cells, self._leaves[number])[1] if leaf is None else b"".join(leaf.entries)
+        return struct.unpack(f"<{len(entries) // 4}I", entries)[1::2]
 
     def _disorder(self) -> WriteRefusedError:
         return WriteRefusedError(

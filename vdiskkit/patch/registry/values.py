@@ -6,6 +6,8 @@ Follows the sections "Key values list", "Key value" and "Big data" of the "Windo
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
@@ -25,10 +27,14 @@ from vdiskkit.patch.registry.records import (
     read_value,
     value_fields,
 )
+from vdiskkit.patch.staging import Phase
 from vdiskkit.registry.cells import NO_CELL
+from vdiskkit.registry.room import values_possible
 from vdiskkit.registry.upcase import upcase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from vdiskkit.patch.registry.cells import CellStore
 
 __all__ = ["DATA_MAX", "PLAIN_DATA_MAX", "KeyValues"]
@@ -41,13 +47,15 @@ PLAIN_DATA_MAX = 1024 * 1024 - 4
 """Longest data in a hive without big data: Windows takes no cell of more than 1 MiB for a sound one."""
 
 _BIG_DATA = struct.Struct("<2sHI")
-_VALUES_MAX = 110_000
 _SPARE_FROM = 16
 _SPARE_MAX = 64
 
 
 class KeyValues:
-    """The values of one key.
+    """The values of one key, for as many changes as are made in a row.
+
+    Values are written at once. Their list and its length are written by :meth:`store`, once for all changes, so that
+    what many of them cost grows with their number alone.
 
     Args:
         cells: Cells of the hive.
@@ -62,19 +70,40 @@ class KeyValues:
         self._cells = cells
         self._key = key
         self._minor = minor
-        self._offsets: list[int] = []
+        self._offsets = array("I")
+        self._kept = key.value_count
+        """How many values at the beginning of the list are in the stored one, too."""
+        self._gone: set[int] = set()
+        """Places of values that were deleted since the list was written."""
+        self._longest = {NK_MAX_VALUE_NAME: key.max_value_name, NK_MAX_VALUE_DATA: key.max_value_data}
+        self._looked_up = False
+        self._index: dict[int, list[int]] | None = None
         count = key.value_count
-        if count > _VALUES_MAX:
+        possible = values_possible(cells.bins_size)
+        if count > possible:
             raise CorruptStructureError(
-                f"the key {key.name!r} says that it has {count} values", location=cells.location(key.offset)
+                f"the key {key.name!r} says that it has {count} values, and a hive of this size has room for "
+                f"{possible} at most",
+                location=cells.location(key.offset),
             )
         if count:
             raw = cells.read(key.value_list, 4 * count, 4 * count, f"the list of the {count} values of {key.name!r}")
-            self._offsets = list(struct.unpack(f"<{count}I", raw))
+            self._offsets.frombytes(raw)
+            if sys.byteorder == "big":
+                self._offsets.byteswap()
 
-    def all(self) -> list[ValueRecord]:
-        """Return all values in list order."""
-        return [read_value(self._cells, offset) for offset in self._offsets]
+    @property
+    def key_offset(self) -> int:
+        """Offset of the key."""
+        return self._key.offset
+
+    def all(self) -> Iterator[ValueRecord]:
+        """Yield all values in list order."""
+        return (read_value(self._cells, self._offsets[place]) for place in self._places())
+
+    def _places(self) -> Iterable[int]:
+        places = range(len(self._offsets))
+        return (place for place in places if place not in self._gone) if self._gone else places
 
     def find(self, name: str) -> ValueRecord | None:
         """Return the value of that name, whatever its case, ``""`` for the default value; None when there is none.
@@ -84,7 +113,7 @@ class KeyValues:
             WriteRefusedError: Two values have the name.
         """
         folded = upcase(name)
-        found = [record for record in self.all() if upcase(record.name) == folded]
+        found = [record for record in self._candidates(folded) if upcase(record.name) == folded]
         if len(found) > 1:
             raise WriteRefusedError(
                 f"the key {self._key.name!r} has {len(found)} values of the name {name!r}: which one Windows uses "
@@ -97,7 +126,61 @@ class KeyValues:
         """Return the data of a value."""
         return read_data(self._cells, record, self._minor)
 
+    def _candidates(self, folded: str) -> Iterable[ValueRecord]:
+        """Yield the values that can have a name, all of them when it is the first that is looked for."""
+        if not self._looked_up:
+            self._looked_up = True
+            return self.all()
+        places = self._indexed().get(hash(folded), ())
+        return [read_value(self._cells, self._offsets[place]) for place in places]
+
+    def _indexed(self) -> dict[int, list[int]]:
+        """Return the places in the list by the hash of the name; not the names, as there can be very many."""
+        if self._index is None:
+            self._index = {}
+            for place in self._places():
+                folded = upcase(read_value(self._cells, self._offsets[place]).name)
+                self._index.setdefault(hash(folded), []).append(place)
+        return self._index
+
     # -- change ----------------------------------------------------------------------------------------------------
+    def store(self) -> None:
+        """Write the list and its length, where they changed. A list that does not only go on gets a new cell."""
+        cells, key = self._cells, self._key
+        if self._kept == key.value_count and len(self._offsets) == self._kept:
+            return
+        self._compact()
+        count = len(self._offsets)
+        old = key.value_list if key.value_count else NO_CELL
+        new = NO_CELL
+        if old != NO_CELL and self._kept == key.value_count and cells.capacity(old, "a value list") >= 4 * count:
+            # Nobody looks behind the count that the key still has.
+            cells.write(old, 4 * self._kept, self._encoded(self._kept), Phase.DATA)
+            new = old
+        elif count:
+            spare = 4 * min(count // 4, _SPARE_MAX) if count >= _SPARE_FROM else 0
+            new = cells.allocate(self._encoded(0), key.offset, spare)
+        if new != old:
+            put32(cells, key.offset, NK_VALUE_LIST, new)
+            if old != NO_CELL:
+                cells.free(old, "a value list")
+        put32(cells, key.offset, NK_VALUE_COUNT, count)
+        self._key = key._replace(value_count=count, value_list=new)
+        self._kept = count
+
+    def _compact(self) -> None:
+        """Close the gaps that deleted values left."""
+        if self._gone:
+            self._offsets = array("I", (self._offsets[place] for place in self._places()))
+            self._gone.clear()
+            self._index = None
+
+    def _encoded(self, first: int) -> bytes:
+        part = self._offsets[first:]
+        if sys.byteorder == "big":
+            part.byteswap()
+        return part.tobytes()
+
     def change(self, record: ValueRecord, kind: int, data: bytes) -> None:
         """Give a value another type or other data: in place when it fits, else in a new cell."""
         cells = self._cells
@@ -112,49 +195,33 @@ class KeyValues:
         cells.write(record.offset, VK_DATA_LENGTH, value_fields(length, where, kind))
         for offset in old:
             cells.free(offset, f"the data of the value {record.name!r}")
-        self._raise_maximum(NK_MAX_VALUE_DATA, self._key.max_value_data, len(data))
+        self._raise_maximum(NK_MAX_VALUE_DATA, len(data))
 
     def add(self, name: str, kind: int, data: bytes) -> None:
         """Add a value behind the others."""
         cells, key = self._cells, self._key
-        if len(self._offsets) >= _VALUES_MAX:
-            raise WriteRefusedError(
-                f"the key {key.name!r} has {len(self._offsets)} values; more are not added",
-                location=cells.location(key.offset),
-            )
         length, where = self._place_data(data)
-        self._offsets.append(cells.allocate(new_value(name, kind, length, where), key.offset))
-        content = struct.pack(f"<{len(self._offsets)}I", *self._offsets)
-        old = key.value_list if key.value_count else NO_CELL
-        if old != NO_CELL and cells.capacity(old, "a value list") >= len(content):
-            cells.write(old, len(content) - 4, content[-4:])
-        else:
-            count = len(self._offsets)
-            spare = 4 * min(count // 4, _SPARE_MAX) if count >= _SPARE_FROM else 0
-            put32(cells, key.offset, NK_VALUE_LIST, cells.allocate(content, key.offset, spare))
-            if old != NO_CELL:
-                cells.free(old, "a value list")
-        put32(cells, key.offset, NK_VALUE_COUNT, len(self._offsets))
-        self._raise_maximum(NK_MAX_VALUE_NAME, key.max_value_name, name_size(name))
-        self._raise_maximum(NK_MAX_VALUE_DATA, key.max_value_data, len(data))
+        offset = cells.allocate(new_value(name, kind, length, where), key.offset)
+        if self._index is not None:
+            self._index.setdefault(hash(upcase(name)), []).append(len(self._offsets))
+        self._offsets.append(offset)
+        self._raise_maximum(NK_MAX_VALUE_NAME, name_size(name))
+        self._raise_maximum(NK_MAX_VALUE_DATA, len(data))
 
     def remove(self, record: ValueRecord) -> None:
         """Delete a value. The maximum fields stay, as Windows leaves them."""
-        cells, key = self._cells, self._key
-        self._offsets.remove(record.offset)
-        put32(cells, key.offset, NK_VALUE_COUNT, len(self._offsets))
-        if self._offsets:
-            cells.write(key.value_list, 0, struct.pack(f"<{len(self._offsets)}I", *self._offsets))
-        else:
-            put32(cells, key.offset, NK_VALUE_LIST, NO_CELL)
-            cells.free(key.value_list, "a value list")
+        places = self._indexed()[hash(upcase(record.name))]
+        place = next(place for place in places if self._offsets[place] == record.offset)
+        places.remove(place)
+        self._gone.add(place)
+        self._kept = min(self._kept, place)
         self._free(record)
 
     def free_all(self) -> None:
         """Give back the list, all values and their data, for a key that goes."""
         for record in self.all():
             self._free(record)
-        if self._offsets:
+        if self._key.value_count:
             self._cells.free(self._key.value_list, "a value list")
 
     # -- data ------------------------------------------------------------------------------------------------------
@@ -179,8 +246,9 @@ class KeyValues:
         table = cells.allocate(struct.pack(f"<{len(segments)}I", *segments), near)
         return len(data), cells.allocate(_BIG_DATA.pack(b"db", len(segments), table), near)
 
-    def _raise_maximum(self, field: int, known: int, needed: int) -> None:
-        if needed > known:
+    def _raise_maximum(self, field: int, needed: int) -> None:
+        if needed > self._longest[field]:
+            self._longest[field] = needed
             put32(self._cells, self._key.offset, field, needed)
 
 
