@@ -18,25 +18,31 @@ from vdiskkit.patch.ntfs.check import check_volume
 from vdiskkit.patch.registry.changes import Touched
 from vdiskkit.patch.registry.check import check_hive
 from vdiskkit.patch.registry.check import check_touched as check_hive_touched
+from vdiskkit.registry.upcase import upcase
 from vdiskkit.vdisk import VDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vdiskkit.container import VirtualDisk
     from vdiskkit.container.vhdx.disk import VhdxDisk
     from vdiskkit.io import ByteSource
-    from vdiskkit.patch.expected import ExpectedState
+    from vdiskkit.patch.expected import ExpectedKey, ExpectedState
     from vdiskkit.patch.files import OpenFile
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.stage import Stage
-    from vdiskkit.registry import Hive
+    from vdiskkit.registry import Hive, RegistryKey
 
 __all__ = ["Expectation", "expect", "verify_applied", "verify_staged"]
 
 _BYTES = 1024 * 1024 * 1024
 _CALLS = 4_000_000
+"""What a foreign reader may read: no healthy image needs that much, except for long lists."""
+_CALLS_EACH = 16
+"""What it may read besides for each value and each subkey of a key that it is asked about."""
+_LOOKED_UP = 8
+"""So many keys below one key it looks up by name."""
 
 
 class Expectation(NamedTuple):
@@ -211,42 +217,88 @@ def verify_applied(expected: Expectation, files: Sequence[OpenFile]) -> None:
 
 
 def _check_state(disk: VDisk, state: ExpectedState) -> None:
-    for (hive, key_path, name), wanted in state.values.items():
-        key = disk.windows.registry(hive).find(key_path)
-        value = key.value(name) if key is not None else None
-        if (None if value is None else (value.type, value.raw)) != wanted:
-            raise _wrong(f"the value {name!r} of {hive}\\{key_path}", disk.container.location)
-    for (hive, key_path), wanted_key in state.keys.items():
-        if (disk.windows.registry(hive).find(key_path) is not None) != wanted_key:
-            raise _wrong(f"the key {hive}\\{key_path}", disk.container.location)
-    for path in state.deleted_files:
-        if disk.volume.find(path, follow=False) is not None:
-            raise _wrong(f"the file {path}", disk.container.location)
+    for hive, root in state.hives.items():
+        todo: list[tuple[str, ExpectedKey, RegistryKey | None]] = [(hive, root, disk.windows.registry(hive).root)]
+        while todo:
+            path, wanted, key = todo.pop()
+            if wanted.exists is not None and wanted.exists != (key is not None):
+                raise _wrong(f"the key {path}", disk.container.location)
+            _check_values(path, wanted, key, disk.container.location)
+            todo += [
+                (f"{path}\\{child.name}", child, key.subkey(child.name) if key is not None else None)
+                for child in wanted.children.values()
+            ]
+    for name in state.deleted_files:
+        if disk.volume.find(name, follow=False) is not None:
+            raise _wrong(f"the file {name}", disk.container.location)
+
+
+def _check_values(path: str, wanted: ExpectedKey, key: RegistryKey | None, location: Location) -> None:
+    """Hold the values of one key against what was asked, in one pass over its list."""
+    left = dict(wanted.values)
+    for value in key.values() if key is not None and left else ():
+        asked = left.pop(upcase(value.name), None)
+        if asked is not None and (asked.type, asked.data) != (value.type, value.raw):
+            raise _wrong(f"the value {asked.name!r} of {path}", location)
+        if not left:
+            break
+    for asked in left.values():
+        if asked.type is not None:
+            raise _wrong(f"the value {asked.name!r} of {path}", location)
 
 
 def _second_opinion(disk: VDisk, state: ExpectedState) -> None:
     """Ask dissect.regf for every value whose path it can look up (it knows ASCII names only)."""
     from dissect.regf.regf import RegistryHive
 
-    hives: dict[str, Any] = {}
-    for (hive, key_path, name), wanted in state.values.items():
-        if not (key_path.isascii() and name.isascii()) or wanted is None:
-            continue
-        if hive not in hives:
-            hives[hive] = RegistryHive(_bounded(disk.windows.registry(hive)))
+    for hive, root in state.hives.items():
+        own = disk.windows.registry(hive)
+        budget = ReadBudget(_BYTES + own.source.size, _CALLS)
         try:
-            values = hives[hive].open(key_path).values()
-            found = [
-                (value.type, value.data)
-                for value in values
-                if (value.name.casefold() == name.casefold()) or (not name and value.name == "(Default)")
-            ]
+            todo = [(hive, root, own.root, RegistryHive(_bounded(own, budget)).root())]
+            while todo:
+                path, wanted, key, foreign = todo.pop()
+                # Of a list it reads every element, several times.
+                budget.grant(0, _CALLS_EACH * (key.value_count + key.subkey_count))
+                _ask_values(path, wanted, foreign, disk.container.location)
+                for child, node in _asked_below(wanted, foreign):
+                    below = key.subkey(child.name)
+                    if below is not None:
+                        todo.append((f"{path}\\{child.name}", child, below, node))
+        except VerifyFailedError:
+            raise
         except Exception as exc:  # a foreign reader raises anything; here every trouble means "not as asked"
-            raise _wrong(f"the second reader's view of {hive}\\{key_path} ({exc})", disk.container.location) from exc
-        if wanted not in found:
-            raise _wrong(
-                f"the second reader's view of the value {name!r} of {hive}\\{key_path}", disk.container.location
-            )
+            raise _wrong(f"the second reader's view of {path} ({exc})", disk.container.location) from exc
+
+
+def _ask_values(path: str, wanted: ExpectedKey, foreign: Any, location: Location) -> None:  # noqa: ANN401 - untyped
+    left = {
+        name.casefold(): (asked.name, asked.type, asked.data)
+        for name, asked in wanted.values.items()
+        if asked.type is not None and name.isascii()
+    }
+    for value in foreign.values() if left else ():
+        for name in {value.name.casefold(), "" if value.name == "(Default)" else value.name.casefold()}:
+            if name in left and left[name][1:] == (value.type, value.data):
+                del left[name]
+    for name, _, _ in left.values():
+        raise _wrong(f"the second reader's view of the value {name!r} of {path}", location)
+
+
+def _asked_below(wanted: ExpectedKey, foreign: Any) -> Iterator[tuple[ExpectedKey, Any]]:  # noqa: ANN401 - untyped
+    """Yield the keys below a key in which values are asked for, with the second reader's view of each."""
+    asked = {name: key for name, key in wanted.children.items() if name.isascii() and key.written}
+    if len(asked) <= _LOOKED_UP:
+        for key in asked.values():
+            yield key, foreign.subkey(key.name)
+        return
+    # It goes through the list for each look-up, so where there are many one pass is made over all.
+    for node in foreign.subkeys():
+        found = asked.pop(upcase(node.name), None)
+        if found is not None:
+            yield found, node
+    for key in asked.values():
+        foreign.subkey(key.name)
 
 
 def _check_container(disk: VirtualDisk) -> None:
@@ -277,8 +329,8 @@ def _check_with_dissect_hypervisor(source: ByteSource, disk: VirtualDisk, expect
             raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", source.location)
 
 
-def _bounded(hive: Hive) -> BinaryIO:
-    return cast("BinaryIO", SourceFile(GuardedSource(hive.source, ReadBudget(_BYTES, _CALLS))))
+def _bounded(hive: Hive, budget: ReadBudget) -> BinaryIO:
+    return cast("BinaryIO", SourceFile(GuardedSource(hive.source, budget)))
 
 
 def _wrong(what: str, location: Location) -> VerifyFailedError:
