@@ -23,11 +23,11 @@ from vdiskkit.events import error_fields, tell
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vdiskkit.cli.session import Session
 
-__all__ = ["InternalError", "as_error", "error_text", "tell_damage", "tell_error"]
+__all__ = ["Damage", "InternalError", "as_error", "error_text", "tell_damage", "tell_error"]
 
 
 _HINTS: Final = (
@@ -46,6 +46,35 @@ _HINTS: Final = (
 
 
 _DAMAGE_TOLD: Final = 10
+_DAMAGE_KEPT: Final = 10_000
+"""Damaged places that are kept for the report; a hive made for it could have one in every few bytes."""
+
+
+class Damage:
+    """Collects what was left out of a result, each place once."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, FormatError] = {}
+
+    def __iter__(self) -> Iterator[FormatError]:
+        """Yield the errors in the order in which they were met."""
+        return iter(self._places.values())
+
+    def add(self, error: FormatError) -> None:
+        """Add an error.
+
+        Raises:
+            ReadLimitError: There are too many.
+        """
+        self._places.setdefault(str(error), error)
+        if len(self._places) > _DAMAGE_KEPT:
+            raise ReadLimitError(
+                f"too damaged to go on: more than {_DAMAGE_KEPT} places cannot be read", location=error.location
+            )
+
+    def messages(self) -> list[str]:
+        """Return the errors as text."""
+        return list(self._places)
 
 
 class InternalError(VDiskError):

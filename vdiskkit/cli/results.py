@@ -10,13 +10,15 @@ from vdiskkit.cli.errors import as_error, tell_error
 from vdiskkit.cli.output import Output, open_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from vdiskkit.cli.session import Session
     from vdiskkit.errors import VDiskError
     from vdiskkit.report.style import Style
 
-__all__ = ["Work", "answer", "examine"]
+__all__ = ["Work", "answer", "answer_in_pieces", "examine"]
+
+_CHUNK = 64 * 1024
 
 _T = TypeVar("_T")
 
@@ -101,6 +103,74 @@ def answer(
     finally:
         output.close(keep=keep)
     return code
+
+
+def answer_in_pieces(
+    session: Session,
+    result: Iterable[tuple[str, Any]],
+    *,
+    target: str,
+    damage: Callable[[], VDiskError | None],
+) -> int:
+    """Write the JSON object of a command whose result is too long to be held: it is made while it is written.
+
+    Args:
+        session: The run.
+        result: The members of what is found.
+        target: The disk.
+        damage: Asked behind the result: why it is known to lack something, None when it is whole.
+
+    Returns:
+        The exit code.
+    """
+    from vdiskkit.report.json import Elements, Members, document, error_dict, pieces
+
+    code = exitcodes.OK
+
+    def entry() -> Iterator[tuple[str, Any]]:
+        yield "target", target
+        yield "result", Members(result)
+        notices = session.notices.get(target)
+        if notices:
+            yield "notices", notices
+
+    def members() -> Iterator[tuple[str, Any]]:
+        nonlocal code
+        whole = document(session.schema, [{"target": target}], started=session.started, exit_code=code)
+        for name, value in whole.items():
+            if name == "disks":
+                yield name, Elements([Members(entry())])
+            elif name == "exit_code":
+                found = damage()
+                code = exitcodes.OK if found is None else found.exit_code
+                yield name, code
+                if found is not None:
+                    yield "error", error_dict(found)
+            else:
+                yield name, value
+
+    output = open_output(session)
+    keep = False
+    try:
+        for part in _joined(pieces(Members(members()))):
+            output.write(part)
+        keep = True
+    finally:
+        output.close(keep=keep)
+    return code
+
+
+def _joined(parts: Iterable[str]) -> Iterator[str]:
+    """Join short texts to longer ones."""
+    held: list[str] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= _CHUNK:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)
 
 
 def _entry(session: Session, target: str, result: dict[str, Any]) -> dict[str, Any]:

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from vdiskkit.errors import VDiskError
 
-__all__ = ["document", "dumps", "error_dict"]
+__all__ = ["Elements", "Members", "document", "dumps", "error_dict", "pieces"]
 
 _DOUBLE_HASH = re.compile("#(?=#)")
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -79,7 +80,51 @@ def dumps(value: Any, *, indent: int | None = 2) -> str:  # noqa: ANN401 - any J
     changes nothing for the reader.
     """
     text = json.dumps(_strict(value), indent=indent, ensure_ascii=True, allow_nan=False)
-    return _DOUBLE_HASH.sub(r"\\u0023", text).replace("\x7f", "\\u007f") + "\n"
+    return _harmless(text) + "\n"
+
+
+class Members(NamedTuple):
+    """A JSON object whose members are made one by one while it is written."""
+
+    pairs: Iterable[tuple[str, Any]]
+
+
+class Elements(NamedTuple):
+    """A JSON array whose elements are made one by one while it is written."""
+
+    values: Iterable[Any]
+
+
+def pieces(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    """Yield what :func:`dumps` returns, piece by piece, for a value with :class:`Members` and :class:`Elements`."""
+    yield from _pieces(value, "\n")
+    yield "\n"
+
+
+def _pieces(value: Any, margin: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    items: Iterable[tuple[str, Any]]
+    if isinstance(value, Members | dict):
+        pairs = value.items() if isinstance(value, dict) else value.pairs
+        (first, last), items = "{}", ((f"{_text(name)}: ", item) for name, item in pairs)
+    elif isinstance(value, Elements | list):
+        (first, last), items = "[]", (("", item) for item in (value if isinstance(value, list) else value.values))
+    else:
+        yield _text(value)
+        return
+    inner, empty = f"{margin}  ", True
+    for name, item in items:
+        yield f"{first if empty else ','}{inner}{name}"
+        yield from _pieces(item, inner)
+        empty = False
+    yield first + last if empty else margin + last
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return _harmless(_encode(_strict(value)))
+
+
+def _harmless(text: str) -> str:
+    return _DOUBLE_HASH.sub(r"\\u0023", text).replace("\x7f", "\\u007f")
 
 
 def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value

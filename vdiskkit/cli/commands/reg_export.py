@@ -12,9 +12,9 @@ from vdiskkit.cli.options import PathType, common_options, disk_options, output_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vdiskkit.cli.errors import Damage
     from vdiskkit.cli.registry import FoundKey
     from vdiskkit.cli.session import Session
-    from vdiskkit.errors import FormatError
 
 __all__ = ["command"]
 
@@ -59,11 +59,11 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
     In a file it is UTF-16LE with a byte order mark, as regedit writes it; on standard output it is UTF-8. What is
     damaged is left out and told, and the exit code is then 3.
     """
-    from vdiskkit.cli.errors import tell_damage
+    from vdiskkit.cli.errors import Damage, tell_damage
     from vdiskkit.cli.output import note, open_output
     from vdiskkit.cli.registry import find_key, tell_odd
 
-    errors: list[FormatError] = []
+    errors = Damage()
     left_out = 0
     with find_key(session, disk, path) as found:
         tell_odd(session, found)
@@ -89,12 +89,12 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
     return tell_damage(session, errors)
 
 
-def _pieces(found: FoundKey, root: str | None, errors: list[FormatError], *, source: str | None) -> Iterator[str]:
+def _pieces(found: FoundKey, root: str | None, errors: Damage, *, source: str | None) -> Iterator[str]:
     from vdiskkit.cli.registry import state_mark
     from vdiskkit.registry.regfile import export_keys
     from vdiskkit.text import displayable
 
-    pieces = export_keys(found.key, _root_path(found, root), on_error=errors.append)
+    pieces = export_keys(found.key, _root_path(found, root), on_error=errors.add)
     yield next(pieces)  # the header
     if source is not None:
         # A file may lie about for years and should say where it is from; a stream is the same for the same keys.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vdiskkit.cli.command import Command
+from vdiskkit.cli.errors import Damage
 from vdiskkit.cli.options import PathType, common_options, disk_options, json_options, output_option
-from vdiskkit.errors import CorruptStructureError, FormatError
+from vdiskkit.errors import CorruptStructureError, FormatError, VDiskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
     from vdiskkit.cli.registry import STALE, find_key, tell_odd
     from vdiskkit.text import displayable
 
-    errors: list[FormatError] = []
+    errors = Damage()
     with find_key(session, disk, path) as found:
         if session.json:
             return _answer_json(session, disk, found, depth)
@@ -56,7 +57,7 @@ def command(session: Session, disk: str, path: str, depth: int) -> int:
         keep = False
         try:
             output.write(f"key    {displayable(found.path)}{_written(found.key)}{_origin(found.key)}{mark}\n")
-            for line in _tree(found.key, depth, 1, _Once(found.key, errors.append)):
+            for line in _tree(found.key, depth, 1, _Once(found.key, errors.add)):
                 output.write(f"{line}{mark}\n")
             keep = True
         finally:
@@ -68,12 +69,15 @@ class _Once:
     """Gives the subkeys of keys, each key once: a key that is below itself would be listed again and again."""
 
     def __init__(self, first: RegistryKey, on_error: Callable[[FormatError], None]) -> None:
+        from vdiskkit.registry.room import CellSet
+
         self.on_error = on_error
-        self._seen = {first.offset}
+        self._seen = CellSet(first.hive.cells.hive_bins_size)
+        self._seen.add(first.offset)
 
     def subkeys(self, key: RegistryKey) -> Iterator[RegistryKey]:
         for subkey in key.subkeys(on_error=self.on_error):
-            if subkey.offset in self._seen:
+            if not self._seen.add(subkey.offset):
                 self.on_error(
                     CorruptStructureError(
                         f"the key {subkey.path!r} is listed in two places: the tree would never end",
@@ -81,7 +85,6 @@ class _Once:
                     )
                 )
                 continue
-            self._seen.add(subkey.offset)
             yield subkey
 
 
@@ -125,42 +128,83 @@ def _data(value: RegistryValue) -> str:
     return f"{shown}  ({displayable(value.problem)})" if value.problem else shown
 
 
-def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> int:
-    from vdiskkit.cli.errors import tell_damage
-    from vdiskkit.cli.registry import registry_source
-    from vdiskkit.cli.results import answer
-    from vdiskkit.report.registry_facts import RegistryKeyTree, RegistryLsResult, RegistryValueItem, plain_data
+class _Listing:
+    """The members of the JSON result, made while it is written: a key can have a million values or subkeys."""
 
-    errors: list[FormatError] = []
-    once = _Once(found.key, errors.append)
+    def __init__(self, found: FoundKey, depth: int) -> None:
+        from vdiskkit.cli.registry import registry_source
 
-    def values(key: RegistryKey) -> Iterator[RegistryValueItem]:
-        for value in key.values(on_error=errors.append):
+        self.damage = Damage()
+        self.stopped: VDiskError | None = None
+        self._key = found.key
+        self._source = registry_source(found).to_dict()
+        self._depth = depth
+        self._once = _Once(found.key, self.damage.add)
+
+    def members(self) -> Iterator[tuple[str, Any]]:
+        """The members of the result; what is damaged is known behind the rest."""
+        from vdiskkit.report.json import Elements
+
+        key = self._key
+        yield "source", self._source
+        yield "values", Elements(self._until_stopped(self._values(key)))
+        yield "subkeys", Elements(self._until_stopped(self._subkeys(key, 2)))
+        problems = self.damage.messages()
+        yield "problems", problems if self.stopped is None else [*problems, str(self.stopped)]
+
+    def worst(self) -> VDiskError | None:
+        """Why the listing lacks something, None when it is whole."""
+        return self.stopped or next(iter(self.damage), None)
+
+    def _until_stopped(self, items: Iterator[Any]) -> Iterator[Any]:
+        # What was written so far is a result: its end says what went wrong.
+        while self.stopped is None:
+            try:
+                item = next(items, None)
+            except VDiskError as exc:
+                self.stopped = exc
+                return
+            if item is None:
+                return
+            yield item
+
+    def _values(self, key: RegistryKey) -> Iterator[dict[str, Any]]:
+        from vdiskkit.report.registry_facts import RegistryValueItem, plain_data
+
+        for value in key.values(on_error=self.damage.add):
             try:
                 data, problem, origin = plain_data(value.data), value.problem, value.origin
             except FormatError as exc:
-                errors.append(exc)
+                self.damage.add(exc)
             else:
                 yield RegistryValueItem(
                     name=value.name, type=value.type_name, data=data, problem=problem, origin=origin
-                )
+                ).to_dict()
 
-    def tree(key: RegistryKey, level: int) -> RegistryKeyTree:
-        opened = level <= depth
-        return RegistryKeyTree(
-            name=key.name,
-            last_written=key.last_written,
-            origin=key.origin,
-            values=tuple(values(key)) if opened else None,
-            subkeys=tuple(subkeys(key, level + 1)) if opened else None,
-        )
+    def _subkeys(self, key: RegistryKey, level: int) -> Iterator[Any]:
+        from vdiskkit.facts import to_plain
+        from vdiskkit.report.json import Members
 
-    def subkeys(key: RegistryKey, level: int) -> Iterator[RegistryKeyTree]:
-        return (tree(subkey, level) for subkey in once.subkeys(key))
+        for subkey in self._once.subkeys(key):
+            own = {"name": subkey.name, "last_written": to_plain(subkey.last_written), "origin": subkey.origin}
+            yield Members(self._tree(own, subkey, level))
 
-    source = registry_source(found)
-    own_values, own_subkeys = tuple(values(found.key)), tuple(subkeys(found.key, 2))
-    problems = tuple(dict.fromkeys(str(error) for error in errors))
-    result = RegistryLsResult(source=source, values=own_values, subkeys=own_subkeys, problems=problems)
-    tell_damage(session, errors)
-    return answer(session, result.to_dict(), target=disk, damage=next(iter(errors), None))
+    def _tree(self, own: dict[str, Any], key: RegistryKey, level: int) -> Iterator[tuple[str, Any]]:
+        from vdiskkit.report.json import Elements
+
+        opened = level <= self._depth
+        yield from own.items()
+        yield "values", Elements(self._until_stopped(self._values(key))) if opened else None
+        yield "subkeys", Elements(self._until_stopped(self._subkeys(key, level + 1))) if opened else None
+
+
+def _answer_json(session: Session, disk: str, found: FoundKey, depth: int) -> int:
+    from vdiskkit.cli.errors import tell_damage, tell_error
+    from vdiskkit.cli.results import answer_in_pieces
+
+    listing = _Listing(found, depth)
+    code = answer_in_pieces(session, listing.members(), target=disk, damage=listing.worst)
+    tell_damage(session, listing.damage)
+    if listing.stopped is not None:
+        tell_error(session, listing.stopped)
+    return code
