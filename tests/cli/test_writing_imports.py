@@ -120,3 +120,14 @@ def test_a_missing_file_and_a_hive_file(
     outcome = run("reg", "import", software, reg_file(tmp_path), YES)
     assert outcome.code == 2
     assert "only the hives inside a disk are changed" in outcome.err
+
+
+def test_many_values_in_one_key(run: Callable[..., Outcome], store: Callable[..., Path], tmp_path: Path) -> None:
+    """The second reader goes through the values of a key once, not once for each of them."""
+    lines = "\r\n".join(f'"v{number}"=dword:{number:x}' for number in range(1500))
+    file = tmp_path / "many.reg"
+    file.write_text(f"Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Many]\r\n{lines}\r\n")
+    disk = store()
+    assert run("reg", "import", disk, file, YES).code == 0
+    values = run("reg", "ls", disk, r"HKLM\SOFTWARE\Many", "--json").json["disks"][0]["result"]["values"]
+    assert [(item["name"], item["data"]) for item in values] == [(f"v{number}", number) for number in range(1500)]

@@ -34,6 +34,9 @@ _TYPED = re.compile(r"([A-Za-z_]+)(?:\(([^()]*)\))?:(.*)", re.DOTALL)
 _TYPE_NUMBER = re.compile(r"[0-9a-fA-F]{1,8}")
 _DWORD = re.compile(r"[0-9a-fA-F]{1,8}")
 _BYTE = re.compile(r"[0-9a-fA-F]{1,2}")
+_BYTES = re.compile(r"(?:[0-9a-fA-F]{2},)*[0-9a-fA-F]{2}")
+_PIECE = 65536
+"""Characters of a line that are taken apart at a time."""
 _WORDS = ("dword", "hex", "str")
 _TEXT_TYPES = (REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ)
 _OTHER_WORDS = {
@@ -258,25 +261,42 @@ class _Parser:
 
     def _bytes(self, text: str) -> bytes:
         began = self._lines.number
-        digits: list[str] = []
+        data = bytearray()
         while True:
             text = text.partition(";")[0].strip(_BLANK)
             goes_on = text.endswith("\\")
-            parts = [part.strip(_BLANK) for part in text.removesuffix("\\").split(",")]
-            if not parts[-1]:  # behind the comma that ends the line
-                parts.pop()
-            for part in parts:
-                if not _BYTE.fullmatch(part):
-                    raise self._lines.error(
-                        f"{_shown(part)!r} is no byte", "bytes are two hexadecimal digits each, joined by commas"
-                    )
-            digits += parts
+            data += self._line_of_bytes(text.removesuffix("\\"))
             if not goes_on:
-                return bytes(int(part, 16) for part in digits)
+                return bytes(data)
             following = self._lines.next()
             if following is None:
                 raise self._lines.error("the bytes should go on behind a backslash, but the text ends", line=began)
             text = following
+
+    def _line_of_bytes(self, text: str) -> bytes:
+        """Read bytes up to the end of a line, piece by piece: all of a long file can be one line."""
+        text = text.strip(_BLANK)
+        if not text:
+            return b""
+        # The comma that ends the line has nothing behind it.
+        data, at, end = bytearray(), 0, len(text) - text.endswith(",")
+        while True:
+            stop = text.find(",", min(at + _PIECE, end), end)
+            piece = text[at : end if stop < 0 else stop]
+            if _BYTES.fullmatch(piece):
+                data += bytes.fromhex(piece.replace(",", ""))
+            else:
+                data += bytes(self._byte(part.strip(_BLANK)) for part in piece.split(","))
+            if stop < 0:
+                return bytes(data)
+            at = stop + 1
+
+    def _byte(self, digits: str) -> int:
+        if not _BYTE.fullmatch(digits):
+            raise self._lines.error(
+                f"{_shown(digits)!r} is no byte", "bytes are two hexadecimal digits each, joined by commas"
+            )
+        return int(digits, 16)
 
     def _ends(self, rest: str) -> bool:
         rest = rest.strip(_BLANK)

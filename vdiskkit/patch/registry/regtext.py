@@ -18,7 +18,9 @@ __all__ = ["RegLines", "decode_text", "reg_error"]
 
 _SIZE_MAX = 64 * 1024 * 1024
 _HINT = "save the file as Unicode (UTF-16 with byte order mark), or name its encoding"
-_LINE_END = re.compile("(\r\n|\n|\r)")
+_LINE_END = re.compile("\r\n|\n|\r")
+_QUOTED = re.compile(r'''[^"\\]+|\\["\\]?|"''', re.DOTALL)
+"""What a quoted string is made of: runs of plain characters, escapes, a backslash alone, and its end."""
 
 
 def reg_error(path: str, line: int, message: str, hint: str | None = None) -> UsageError:
@@ -62,10 +64,10 @@ class RegLines:
     """
 
     def __init__(self, text: str, path: str) -> None:
-        parts = _LINE_END.split(text)
-        self._lines = parts[::2]
-        self._ends = [*parts[1::2], ""]
+        self._text = text
         self._path = path
+        self._at: int | None = 0
+        self._end = ""
         self._next = 0
 
     @property
@@ -75,10 +77,16 @@ class RegLines:
 
     def next(self) -> str | None:
         """Return the next line without its end; None behind the last."""
-        if self._next >= len(self._lines):
+        at = self._at
+        if at is None:
             return None
         self._next += 1
-        return self._lines[self._next - 1]
+        match = _LINE_END.search(self._text, at)
+        if match is None:
+            self._at, self._end = None, ""
+            return self._text[at:]
+        self._at, self._end = match.end(), match.group()
+        return self._text[at : match.start()]
 
     def error(self, message: str, hint: str | None = None, line: int | None = None) -> UsageError:
         """The error for the line that was returned last."""
@@ -96,19 +104,19 @@ class RegLines:
         parts: list[str] = []
         at = 1
         while True:
-            while at < len(text):
-                char = text[at]
-                if char == '"':
-                    return Quoted("".join(parts), text[at + 1 :])
-                if char == "\\":
-                    at += 1
-                    if text[at : at + 1] not in ("\\", '"'):
-                        raise self.error(
-                            f"a single backslash in {displayable(text, 60)}", 'write \\\\ for a backslash and \\" for "'
-                        )
-                parts.append(text[at])
-                at += 1
-            end = self._ends[self.number - 1]
+            for match in _QUOTED.finditer(text, at):
+                found = match.group()
+                if found == '"':
+                    return Quoted("".join(parts), text[match.end() :])
+                if found[0] != "\\":
+                    parts.append(found)
+                elif len(found) > 1:
+                    parts.append(found[1])
+                else:
+                    raise self.error(
+                        f"a single backslash in {displayable(text, 60)}", 'write \\\\ for a backslash and \\" for "'
+                    )
+            end = self._end
             following = self.next() if over_lines else None
             if following is None:
                 raise self.error(f"the string {displayable(first, 60)} has no closing quote", line=began)

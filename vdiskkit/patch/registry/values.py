@@ -143,6 +143,11 @@ class KeyValues:
                 self._index.setdefault(hash(folded), []).append(place)
         return self._index
 
+    def _place_of(self, record: ValueRecord) -> int:
+        """Return the place of a value in the list; its cell can have been that of a value that is gone."""
+        places = self._indexed()[hash(upcase(record.name))]
+        return next(place for place in places if self._offsets[place] == record.offset)
+
     # -- change ----------------------------------------------------------------------------------------------------
     def store(self) -> None:
         """Write the list and its length, where they changed. A list that does not only go on gets a new cell."""
@@ -210,9 +215,8 @@ class KeyValues:
 
     def remove(self, record: ValueRecord) -> None:
         """Delete a value. The maximum fields stay, as Windows leaves them."""
-        places = self._indexed()[hash(upcase(record.name))]
-        place = next(place for place in places if self._offsets[place] == record.offset)
-        places.remove(place)
+        place = self._place_of(record)
+        self._indexed()[hash(upcase(record.name))].remove(place)
         self._gone.add(place)
         self._kept = min(self._kept, place)
         self._free(record)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,31 @@ def test_values(line: str, expected: tuple[str, int, bytes] | None) -> None:
             one(line)
     else:
         assert one(line) == expected
+
+
+@pytest.mark.parametrize("wrong", ["", "0102", "g0", "000"])
+@pytest.mark.parametrize("before", [0, 1, 21_844, 21_845, 21_846, 60_000])
+def test_bytes_on_one_long_line(before: int, wrong: str) -> None:
+    data = bytes(number & 0xFF for number in range(before + 1))
+    assert one(f'"a"=hex:{data.hex(",")}') == ("a", 3, data)
+    assert one(f'"a"=hex:{data.hex(",")} , ') == ("a", 3, data)
+    assert one(f'"a"=hex: 1,{data.hex(",").replace(",", " ,  ")}') == ("a", 3, b"\1" + data)
+    text = f'"a"=hex:{"".join(f"{byte:02x}," for byte in data[:before])}{wrong},{data.hex(",")}'
+    with pytest.raises(UsageError, match=f"line 4: '{wrong}' is no byte"):
+        one(text)
+
+
+@pytest.mark.parametrize("line", ['"a"=hex:{}', '"a"="{}"', '"{}"=dword:1', "; {}"])
+def test_a_file_of_one_line_takes_memory_for_its_text(line: str) -> None:
+    """Text, line and value are there at a time, not a list of all characters."""
+    size = 1_500_000
+    data = (UNICODE + KEY + line.format("ab," * (size // 3 - 1) + "ab")).encode("utf-8")
+    tracemalloc.start()
+    try:
+        parse_reg(data)
+        assert tracemalloc.get_traced_memory()[1] < 12 * size
+    finally:
+        tracemalloc.stop()
 
 
 def test_everything_in_order() -> None:
