@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.build import vhdx
 from tests.build.vhd import noise
-from vdiskkit.container.vhdx.crc32c import crc32c
+from vdiskkit.container.vhdx.crc32c import crc32c, crc32c_beside
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,18 @@ def test_any_length(data: bytes, zeros: int, seed: int, length: int) -> None:
 @given(data=st.binary(max_size=3000), zeros=st.integers(0, 70_000))
 def test_zeros_that_are_not_there(data: bytes, zeros: int) -> None:
     assert crc32c(data, zeros) == crc32c(data + bytes(zeros))
+
+
+@pytest.mark.parametrize("part", [1024, 4096])
+@pytest.mark.parametrize("length", [1024, 1025, 4097, 9000, 12_288])
+def test_in_parts(monkeypatch: pytest.MonkeyPatch, length: int, part: int) -> None:
+    monkeypatch.setattr("vdiskkit.container.vhdx.crc32c._PART", part)
+    for data in (noise(length, 1), noise(length - 700, 2) + bytes(700), bytes(length)):
+        assert crc32c(data) == vhdx.crc32c(data)
+        assert crc32c(data, 5000) == vhdx.crc32c(data + bytes(5000))
+
+
+@given(data=st.binary(min_size=4, max_size=3000), place=st.integers(0, 3000))
+def test_without_the_checksum_itself(data: bytes, place: int) -> None:
+    at = place % (len(data) - 3)
+    assert crc32c_beside(data, at) == vhdx.crc32c(data[:at] + bytes(4) + data[at + 4 :])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import pytest
 
+from tests.build.vhd import noise
 from tests.build.vhdx import (
     BAT_REGION,
     FULL,
@@ -53,6 +55,25 @@ def test_a_log_that_changes_the_table_and_lets_the_file_grow() -> None:
         MIB, b"\0"
     )
     assert disk.file_size == 6 * MIB
+
+
+def test_a_replay_holds_a_log_twice() -> None:
+    """One entry that fills the log: as it was read, and its pages; the checksum needs no copy."""
+    log, first = 8 * MIB, 32 * MIB
+    image = build_vhdx("dynamic", 64 * MIB, log_length=log)
+    content = noise(PAGE, 1)
+    put_log(image, [[Page(first + number * PAGE, content) for number in range(log // PAGE - 32)]], last=64 * MIB)
+    tracemalloc.start()
+    try:
+        disk = open_container(image, path=None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    facts = disk.facts().vhdx
+    assert facts is not None
+    assert facts.log is not None
+    assert facts.log.changed_bytes == log - 32 * PAGE
+    assert peak < 3.5 * log
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ class TestPlan:
         with closed_quietly(RealFileSystem().open(str(master))):
             pass  # on Windows nobody may have it open for that
 
+    def test_a_plan_that_could_not_be_read_again_is_not_saved(
+        self, master: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("vdiskkit.patch.plan._LARGEST_PLAN", 100)
+        with pytest.raises(vdiskkit.UsageError, match="the plan is too large to be saved") as caught:
+            vdiskkit.plan(master, [dword("Value")]).save(str(tmp_path / "x.plan"))
+        assert caught.value.hint == "make the change in parts"
+        assert not (tmp_path / "x.plan").exists()
+
     def test_plan_files_come_back(self, master: Path, tmp_path: Path) -> None:
         operations = [
             dword("Value"), DeleteValue(key=KEY, name=""), CreateKey(key=KEY), DeleteKey(key=KEY, missing_ok=True),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["crc32c"]
+__all__ = ["crc32c", "crc32c_beside"]
 
 _POLYNOMIAL = 0x82F63B78
 """Reflected: bit 31 stands for x^0."""
@@ -17,12 +17,34 @@ _ONE = 0x80000000
 _ONES = 0xFFFFFFFF
 _SHORT = 512
 """Bytes that are not worth folding."""
+_PART = 1024 * 1024
+"""Bytes that are folded at a time; it takes several times as much memory."""
 
 
 def crc32c(data: bytes, zeros: int = 0) -> int:
     """Return the CRC-32C of ``data`` and of so many zero bytes behind it."""
+    if len(data) > _PART:
+        return _times_zeros(_register_in_parts(data), zeros) ^ _ONES
     kept = data.rstrip(b"\0")
     return _times_zeros(_register(kept), len(data) - len(kept) + zeros) ^ _ONES
+
+
+def crc32c_beside(data: bytes, at: int) -> int:
+    """Return the CRC-32C of ``data`` with zeros for the four bytes at ``at``, where the checksum itself is kept.
+
+    What these four bytes add is taken out of the result, so that no copy of the data is needed.
+    """
+    return crc32c(data) ^ _times_zeros(_loop(data[at : at + 4], 0), len(data) - at - 4)
+
+
+def _register_in_parts(data: bytes) -> int:
+    """Return the CRC register behind long data, without holding more than a part of it a second time."""
+    register = _register(data[:_PART])
+    for at in range(_PART, len(data), _PART):
+        part = data[at : at + _PART]
+        behind = _loop(_folded(part), 0) if len(part) >= 2 * _SHORT else _loop(part, 0)
+        register = _times_zeros(register, len(part)) ^ behind
+    return register
 
 
 def _register(data: bytes) -> int:

@@ -11,7 +11,7 @@ import struct
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from vdiskkit.container.vhdx.crc32c import crc32c
+from vdiskkit.container.vhdx.crc32c import crc32c_beside
 from vdiskkit.container.vhdx.layout import HEADER_SECTION_SIZE, MIB, guid_text
 from vdiskkit.errors import CorruptStructureError, UnsupportedFeatureError
 from vdiskkit.io.source import check_range
@@ -29,6 +29,7 @@ _SECTOR = 4096
 _CHUNK = 4 * MIB
 """How much of the log is read by one call while entries are looked for."""
 _MAX_LOG = 256 * MIB
+"""Two copies of a log are held while it is replayed: an entry as it was read, and the pages in it."""
 _MAX_ROUNDS = 3
 """Entries of two rounds through the ring can be in it, old ones cut by new ones; more than that is no ring."""
 _MAX_CHANGES = _MAX_ROUNDS * _MAX_LOG // _SECTOR
@@ -231,7 +232,7 @@ class _Log:
         """Read an entry; return its changes, None when it is not whole."""
         data = self._read(entry)
         stored = int.from_bytes(data[4:8], "little")
-        if crc32c(data[:4] + bytes(4) + data[8:]) != stored:
+        if crc32c_beside(data, 4) != stored:
             return None
         return _changes(data, entry)
 

@@ -32,6 +32,7 @@ __all__ = ["CellStore"]
 _SIZE = struct.Struct("<i")
 _BINS_TRIED = 64
 _FOLLOWING = 8
+"""Bins that are asked for room, so that no edit costs what a whole hive would; then a new bin is made."""
 _BINS_SIZE_MAX = 0x7FFFF000
 """Offsets above have the bit set that marks volatile cells."""
 

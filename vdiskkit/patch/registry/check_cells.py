@@ -22,6 +22,7 @@ _HEADER = 32
 _PAGE = 4096
 _CHECKED = 512
 _PROBLEMS_MAX = 1000
+"""Problems that are kept: one is enough to refuse a change, the others are for people."""
 
 
 class HiveProblem(NamedTuple):

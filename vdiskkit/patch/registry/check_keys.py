@@ -22,6 +22,7 @@ _LATIN1_KEY, _PREDEFINED, _LATIN1_VALUE = 0x20, 0x40, 1
 _SEGMENT = 16344
 _INLINE = 0x80000000
 _DEPTH_MAX = 512
+"""Windows makes no more levels of keys."""
 
 
 class _Child(NamedTuple):

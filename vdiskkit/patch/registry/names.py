@@ -20,6 +20,7 @@ __all__ = ["check_new_keys", "check_new_value", "split_path"]
 _KEY_NAME_MAX = 255
 _VALUE_NAME_MAX = 16_383
 _DEPTH_MAX = 512
+"""Characters and levels; Windows refuses more."""
 
 
 def split_path(path: str) -> list[str]:

@@ -48,6 +48,7 @@ _SCANS = 2
 """Names that are not there are looked for in the hashes so often, as one insertion does, before these are kept."""
 _SPARE_FROM = 16
 _SPARE_MAX = 64
+"""A new leaf gets room for a quarter more keys, from 16 keys on and for 64 at most, so that it is moved rarely."""
 
 
 class _Place(NamedTuple):

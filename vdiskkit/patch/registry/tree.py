@@ -17,6 +17,7 @@ from vdiskkit.patch.registry.records import (
 from vdiskkit.patch.registry.security import drop_references
 from vdiskkit.patch.registry.values import KeyValues
 from vdiskkit.registry.cells import NO_CELL
+from vdiskkit.registry.room import CellSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from vdiskkit.patch.registry.subkeys import SubkeyList
 
 __all__ = ["collect_tree", "free_tree", "refuse_stand_in"]
-
-_TREE_MAX = 500_000
 
 
 def refuse_stand_in(cells: CellStore, key: KeyRecord, shown: str) -> None:
@@ -66,16 +65,12 @@ def collect_tree(
         WriteRefusedError: One of them stands for another key, or is marked as not to be deleted.
     """
     found: list[KeyRecord] = []
-    seen: set[int] = set()
+    seen = CellSet(cells.bins_size)
     todo = [top]
     while todo:
         key = todo.pop()
-        if key.offset in seen or len(seen) >= _TREE_MAX:
-            raise CorruptStructureError(
-                f"below {path!r} a key is listed twice, or there are more than {_TREE_MAX} keys",
-                location=cells.location(key.offset),
-            )
-        seen.add(key.offset)
+        if not seen.add(key.offset):
+            raise CorruptStructureError(f"below {path!r} a key is listed twice", location=cells.location(key.offset))
         refuse_stand_in(cells, key, path if key is top else f"{key.name} below {path}")
         if key.flags & FLAG_NO_DELETE:
             raise WriteRefusedError(

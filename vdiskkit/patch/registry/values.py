@@ -49,6 +49,7 @@ PLAIN_DATA_MAX = 1024 * 1024 - 4
 _BIG_DATA = struct.Struct("<2sHI")
 _SPARE_FROM = 16
 _SPARE_MAX = 64
+"""A new list gets room for a quarter more values, from 16 values on and for 64 at most, so that it is moved rarely."""
 
 
 class KeyValues:
