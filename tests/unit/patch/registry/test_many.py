@@ -152,17 +152,17 @@ def test_a_key_with_more_subkeys_than_was_guessed_once() -> None:
     edit_subkeys(many_subkeys(75_000), 75_000)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_million_values() -> None:
     edit_values(many_values(1_000_000), 1_000_000)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_million_subkeys() -> None:
     edit_subkeys(many_subkeys(1_000_000), 1_000_000)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_hundred_thousand_new_values() -> None:
     data = edited(empty(), set_values(100_000))
     assert len(key_of(data)) == 100_000
