@@ -142,7 +142,7 @@ def test_a_side_car_that_is_gone_is_told(disk: Path) -> None:
     both(disk)
     new = disk.read_bytes()
     disk.with_suffix(".pvp").unlink()
-    with pytest.raises(SourceError, match="cannot be opened for writing: No such file"):
+    with pytest.raises(SourceError, match="the file cannot be opened for writing"):
         undo(str(disk))
     assert disk.read_bytes() == new
 
