@@ -1,7 +1,8 @@
 """The eight steps that prepare a vDisk for KMS, and what an image shows of each.
 
 A step is ``done`` or ``not_done`` only where the image proves it. Activation, the client machine id and the rearm count
-are in an encrypted store: steps that only change those stay ``unknown``, with what little there is as evidence.
+are in an encrypted store, and what PVS does at the switch to Standard mode leaves no trace: steps that only change
+those stay ``unknown``, with what little there is as evidence.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.inspection.facts import ProcedureStep, StepState
+from vdiskkit.inspection.preparation import judge_preparation
 from vdiskkit.licensing.facts import StoreKind
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def read_procedure(
     """
     results = (
         _created(windows, pvp, unread),
-        _cleaned(licensing, unread),
+        _cleaned(licensing, pvp, unread),
         _windows_key(licensing),
         (StepState.UNKNOWN, "the activation state is encrypted and cannot be read offline"),
         _rearmed(licensing),
@@ -86,7 +88,7 @@ def _created(windows: WindowsFacts | None, pvp: PvpFacts | None, unread: Collect
     return StepState.DONE, "Windows and the PVS target device software are there, the licence mode in the .pvp is kms"
 
 
-def _cleaned(licensing: LicensingFacts | None, unread: Collection[str]) -> _Result:
+def _cleaned(licensing: LicensingFacts | None, pvp: PvpFacts | None, unread: Collection[str]) -> _Result:
     if licensing is None:
         return StepState.UNKNOWN, "the licensing facts cannot be read"
     active = _active_store(licensing, StoreKind.WINDOWS)
@@ -95,6 +97,11 @@ def _cleaned(licensing: LicensingFacts | None, unread: Collection[str]) -> _Resu
     tokens = [file for file in active.files if file.path.casefold().endswith("\\tokens.dat")]
     if not tokens and "licensing.store_unreadable" in unread:
         return StepState.UNKNOWN, "not every token store can be read"
+    if not tokens and pvp is not None and pvp.mode == "standard":
+        return (
+            StepState.NOT_DONE,
+            f"{active.path} holds no tokens.dat, so in Standard mode every target builds a new one at every start",
+        )
     if not tokens:
         return StepState.DONE, f"{active.path} holds no tokens.dat; Windows builds a new one when it next starts"
     written = f", last written {tokens[0].modified:%Y-%m-%d %H:%M} UTC" if tokens[0].modified else ""
@@ -193,13 +200,15 @@ def _standard_mode(pvp: PvpFacts | None, pair: PairFacts | None) -> _Result:
     if pvp.license_mode != "kms":
         return StepState.NOT_DONE, f"Standard mode, but the licence mode is {pvp.license_mode}: PVS prepares nothing"
     lock = f"; a lock file is there ({', '.join(pair.lock_files)})" if pair is not None and pair.lock_files else ""
-    return (
-        StepState.DONE,
-        (
-            "Standard mode with licence mode kms. PVS prepares the image only at the switch from Private to Standard: "
-            f"if KMS was chosen after it, the image is not prepared{lock}"
-        ),
+    prepared = judge_preparation(pvp, pair)
+    told = (
+        ""
+        if prepared is None
+        else f"; {prepared.doubt} ({prepared.evidence})"
+        if prepared.doubt
+        else f"; {prepared.evidence}"
     )
+    return StepState.UNKNOWN, f"Standard mode with licence mode kms{told}{lock}"
 
 
 def _active_store(licensing: LicensingFacts, kind: StoreKind) -> TokenStoreFacts | None:

@@ -1,9 +1,10 @@
 """Changing known fields of the .pvp side-car, all else byte for byte as it was.
 
 The side-car has no public checksum. Changeable are the licence mode, the texts and the user's version numbers; the
-write cache type, which is the mode, only by force, and never from Private to Standard while the licence mode is KMS:
-PVS prepares the image for KMS at exactly that switch, in its console, and a side-car that already says Standard makes
-it skip the preparation.
+write cache type, which is the mode, only by force. What is judged is the state that results: no change, in whatever
+order or number of steps, makes a side-car say Standard mode with licence mode KMS that did not say so before. PVS
+prepares the image for KMS at the switch to that state, in its console; a side-car that says so already makes it skip
+the preparation.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vdiskkit.errors import UsageError, VerifyFailedError, WriteRefusedError
 from vdiskkit.patch.staging import Phase
 from vdiskkit.pvp import Pvp
+from vdiskkit.pvp.facts import WRITE_CACHE_TYPES
 from vdiskkit.pvp.layout import FIXED, OFFSETS, TEXT_FIELDS
 
 if TYPE_CHECKING:
@@ -61,20 +63,23 @@ def set_fields(
 
     Raises:
         UsageError: Unknown field, or a value that it cannot hold.
-        WriteRefusedError: The change would make PVS skip its KMS preparation, or needs force.
+        WriteRefusedError: PVS would take the image for prepared for KMS though it is not, or it needs force.
     """
     changes: list[FieldChange] = []
     before = target.read_at(0, target.size)
     wanted = {setting.field: (setting, _encode(setting, pvp)) for setting in settings}
-    # The licence mode that holds afterwards decides, in whatever order the fields are named.
-    mode_after = wanted["license_mode"][1][0] if "license_mode" in wanted else int(pvp.fields["license_mode"])
+    state = _State(int(pvp.fields["write_cache_type"]), int(pvp.fields["license_mode"]))
+    # The state that results decides, in whatever order the fields are named.
+    _check_state(
+        state, _State(_number(wanted, "write_cache_type", state.cache), _number(wanted, "license_mode", state.license))
+    )
     for setting, new in wanted.values():
         old = pvp.fields[setting.field]
         raw_old = old if isinstance(old, bytes) else int(old or 0).to_bytes(_SIZES[setting.field], "little")
         if _shown(setting.field, raw_old) == _shown(setting.field, new):
             continue
         if setting.field == "write_cache_type":
-            _check_mode(int.from_bytes(raw_old, "little"), int.from_bytes(new, "little"), mode_after, force=force_mode)
+            _check_forced(force=force_mode)
         target.write_at(OFFSETS[setting.field], new, Phase.LINK)
         changes.append(FieldChange(setting.field, _shown(setting.field, raw_old), _shown(setting.field, new)))
     if changes:
@@ -138,13 +143,40 @@ def _encode_text(name: str, value: str) -> bytes:
     return text.ljust(size, b"\0")
 
 
-def _check_mode(old: int, new: int, license_mode: int, *, force: bool) -> None:
-    if old in _PRIVATE and new not in _PRIVATE and license_mode == _MODES["kms"]:
+class _State(NamedTuple):
+    """The two fields that together say whether PVS has prepared the image, or will."""
+
+    cache: int
+    license: int
+
+    @property
+    def sealed(self) -> bool:
+        """Whether PVS takes the image for one that it prepared for KMS."""
+        return self.cache not in _PRIVATE and self.license == _MODES["kms"]
+
+
+def _number(wanted: Mapping[str, tuple[SetPvpField, bytes]], name: str, old: int) -> int:
+    return int.from_bytes(wanted[name][1], "little") if name in wanted else old
+
+
+def _check_state(before: _State, after: _State) -> None:
+    # A cache type without a known meaning is no Standard mode to begin with, and may be one to end with.
+    if not after.sealed or (before.sealed and before.cache in WRITE_CACHE_TYPES):
+        return
+    if before.cache in _PRIVATE:
         raise WriteRefusedError(
             "the switch from Private to Standard with licence mode KMS is made only in the PVS console: it runs the "
             "KMS preparation of the image, which a change of the side-car would skip",
             hint="switch the Access Mode in the PVS console",
         )
+    raise WriteRefusedError(
+        "the vDisk is in Standard mode: with KMS chosen now, it would count as prepared for KMS, and it is not: PVS "
+        "prepares the image only at the switch from Private to Standard",
+        hint="in the PVS console: set Private mode, choose KMS, then set Standard mode",
+    )
+
+
+def _check_forced(*, force: bool) -> None:
     if not force:
         raise WriteRefusedError(
             "the write cache type is the vDisk's mode; PVS keeps it in its database as well, and the two would differ",

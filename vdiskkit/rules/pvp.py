@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from vdiskkit.inspection.preparation import judge_preparation
 from vdiskkit.rules import gaps
 from vdiskkit.rules.facts import Severity
 from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
@@ -19,7 +19,6 @@ __all__ = ["RULES"]
 _LICENSING_DOC = "docs.citrix.com, Citrix Provisioning 7.15: vDisk volume licensing"
 _PVS = "PVS 5.6 and later"
 _ALL = "all PVS versions"
-_LATER = timedelta(hours=1)
 
 
 @rule(
@@ -249,42 +248,32 @@ def original(context: Context) -> Iterator[Outcome]:
 
 @rule(
     "PVP109",
-    "The properties are not younger than the disk",
+    "PVS prepared the image at the switch to Standard mode",
     severity="warning",
     reads="properties time in the .pvp, modification time of the disk file, licence mode and access mode",
-    judgement="for a Standard mode disk with licence mode KMS: passes when the properties changed at most an hour "
-    "after the disk was last written; warns otherwise",
-    why="On the change from Private to Standard with KMS chosen, PVS writes into the image. When the properties "
-    "changed later than the disk, KMS may have been chosen while the disk was Standard already, and the image is not "
-    "prepared.",
-    fix="set Private mode, start and shut down the vDisk once, check that KMS is chosen, then set Standard mode and "
-    "copy both files",
+    judgement="for a Standard mode disk with licence mode KMS: warns when the properties changed more than an hour "
+    "after the disk was last written; else not determinable, and never passes: the preparation leaves no trace whose "
+    "meaning is public",
+    why="On the change from Private to Standard with KMS chosen, PVS writes into the image. When KMS was chosen while "
+    "the disk was Standard already, the image is not prepared, and all targets share one client machine id. Properties "
+    "that changed later than the disk are a sign of it.",
+    fix="when in doubt: set Private mode, start and shut down the vDisk once, check that KMS is chosen, then set "
+    "Standard mode and copy both files",
     versions=_PVS,
     source=f"{_LICENSING_DOC}; the procedure of ingmarverheij.com for KMS on a vDisk",
 )
-def sealed(context: Context) -> Iterator[Outcome]:
-    """Compare the times."""
-    pvp, pair = context.pvp, context.pair
-    if pvp is None or pair is None:
+def prepared(context: Context) -> Iterator[Outcome]:
+    """Tell what the times show of the preparation."""
+    if context.pvp is None or context.pair is None:
         yield gaps.no_pvp(context)
         return
-    if pvp.license_mode != "kms" or pvp.mode != "standard":
+    found = judge_preparation(context.pvp, context.pair)
+    if found is None:
         yield NotApplicable("only a Standard mode disk with licence mode KMS is prepared by PVS")
-        return
-    own = next((version for version in pair.versions if version.is_this), None)
-    changed = pvp.properties_update_time.time
-    if changed is None or own is None or own.modified is None:
-        yield Unknown("the side-car holds no properties time, or the folder shows no time for the disk")
-        return
-    times = f"properties {changed:%Y-%m-%d %H:%M} UTC, disk {own.modified:%Y-%m-%d %H:%M} UTC"
-    if changed - own.modified > _LATER:
-        yield Problem(
-            "the properties changed after the disk was last written: KMS may have been chosen while it was Standard",
-            _place(context, "properties time"),
-            times,
-        )
+    elif found.doubt is not None:
+        yield Problem(found.doubt, _place(context, "properties time"), found.evidence)
     else:
-        yield Passed(times)
+        yield Unknown(found.evidence)
 
 
 @rule(

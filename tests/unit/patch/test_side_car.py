@@ -84,7 +84,7 @@ def test_what_is_no_number(value: str) -> None:
 
 
 def test_licence_mode() -> None:
-    data = build_pvp(license_mode=0, tail=TAIL)
+    data = build_pvp(license_mode=0, write_cache_type=0, tail=TAIL)
     for number, name in enumerate(("none", "mak", "KMS")):
         after, changes = changed(data, license_mode=name)
         assert after[477] == number
@@ -147,6 +147,50 @@ class TestTheMode:
         kms = build_pvp(write_cache_type=0, license_mode=2)
         after, _ = changed(kms, force_mode=True, write_cache_type="9", license_mode="mak")
         assert (after[256], after[477]) == (9, 1)
+
+    @pytest.mark.parametrize("license_mode", [0, 1, 77])
+    @pytest.mark.parametrize("cache", [9, 1, 12, 13])
+    @pytest.mark.parametrize("force", [False, True])
+    def test_never_kms_for_a_vdisk_that_is_standard_already(self, license_mode: int, cache: int, force: bool) -> None:
+        data = build_pvp(write_cache_type=cache, license_mode=license_mode)
+        with pytest.raises(WriteRefusedError) as refused:
+            changed(data, force_mode=force, license_mode="kms", author="x")
+        assert refused.value.message == (
+            "the vDisk is in Standard mode: with KMS chosen now, it would count as prepared for KMS, and it is not: "
+            "PVS prepares the image only at the switch from Private to Standard"
+        )
+        assert refused.value.hint == "in the PVS console: set Private mode, choose KMS, then set Standard mode"
+
+    def test_no_way_of_small_steps_ends_in_standard_with_kms(self) -> None:
+        """Every reachable state, by every change of one or both fields, from all states that PVS must still prepare."""
+        seen: set[tuple[int, int]] = set()
+        ahead = [(cache, mode) for cache in range(15) for mode in range(4) if mode != 2 or cache in (0, 10)]
+        steps: list[dict[str, str]] = [{"license_mode": mode} for mode in ("none", "mak", "kms")]
+        steps += [{"write_cache_type": str(cache)} for cache in (0, 9, 10, 12)]
+        steps += [{**one, **two} for one in steps[:3] for two in steps[3:]]
+        while ahead:
+            state = ahead.pop()
+            if state in seen:
+                continue
+            seen.add(state)
+            for step in steps:
+                try:
+                    after, _ = changed(build_pvp(write_cache_type=state[0], license_mode=state[1]), True, **step)
+                except WriteRefusedError:
+                    continue
+                ahead.append((after[256], after[477]))
+        assert {cache for cache, mode in seen if mode == 2} == {0, 10}
+
+    def test_kms_can_be_chosen_together_with_private_mode(self) -> None:
+        data = build_pvp(write_cache_type=9, license_mode=0)
+        after, _ = changed(data, force_mode=True, license_mode="kms", write_cache_type="0")
+        assert (after[256], after[477]) == (0, 2)
+        with pytest.raises(WriteRefusedError, match="the two would differ"):
+            changed(data, license_mode="kms", write_cache_type="0")
+
+    def test_a_cache_type_without_a_meaning_is_no_standard_mode_to_begin_with(self) -> None:
+        with pytest.raises(WriteRefusedError, match="it would count as prepared"):
+            changed(build_pvp(write_cache_type=13, license_mode=2), force_mode=True, write_cache_type="9")
 
     @pytest.mark.parametrize(("old", "new"), [(9, "0"), (9, "3"), (0, "10"), (10, "0")])
     def test_other_switches_by_force_also_with_kms(self, old: int, new: str) -> None:

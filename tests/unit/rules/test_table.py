@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """Case names, each with ``@profile`` where it is not kms-standard."""
+    """Case names, each with ``@profile`` where it is not kms-standard; no name for a rule that never passes."""
 
     fails: str
     unknown: str = "encrypted"
@@ -70,7 +70,7 @@ TABLE = {
     "PVP106": Row("other-size", "alone", verdict="warn"),
     "PVP107": Row("other-block-size", "alone", verdict="warn"),
     "PVP108": Row("renamed", "alone", verdict="note"),
-    "PVP109": Row("sealed-late", "alone", verdict="warn"),
+    "PVP109": Row("sealed-late", "healthy", passes="", verdict="warn"),
     "PVP110": Row("write-cache", "stream", verdict="note"),
     "PVP111": Row("healthy@ad-off", "alone@ad-on", "healthy@ad-on"),
     "KMS101": Row("mak"),
@@ -117,6 +117,9 @@ TABLE = {
 }
 
 
+NEVER_PASSES = tuple(code for code, row in TABLE.items() if not row.passes)
+"""What they ask for leaves no trace in the files, so nothing can prove it."""
+
 NEVER_FAILS = ("VHD107", "VHX104", "VHX105", "CHN108")
 """What they find keeps a disk from being opened, or is read only on request; see ``test_chain_check.py``."""
 
@@ -131,7 +134,7 @@ def test_no_rule_is_without_its_three_disks() -> None:
     assert list(TABLE) == [rule.code for rule in built_in_rules() if rule.code not in NEVER_FAILS]
 
 
-@pytest.mark.parametrize("code", TABLE)
+@pytest.mark.parametrize("code", [code for code in TABLE if code not in NEVER_PASSES])
 def test_passes(judge: Judge, code: str) -> None:
     found = result(judge, TABLE[code].passes, code)
     assert (found.verdict, found.reason, found.findings) == ("pass", None, 0)

@@ -38,6 +38,8 @@ def command(session: Session, disk: str, settings: tuple[str, ...]) -> int:
 
     Fields: license_mode (none, mak, kms), description, author, title, company, date, internal_name, original_file,
     hardware_target, serial_number, major_release, minor_release, build; and with --force mode write_cache_type.
+
+    Standard mode with licence mode KMS is never made here: PVS prepares the image at the switch to it.
     """
     from vdiskkit.cli.change import carry_out
 
