@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from vdiskkit.container import VirtualDisk
+    from vdiskkit.container.identity import LogBudget
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.io import ByteSource, FileSource
     from vdiskkit.pair import Identity
@@ -243,18 +244,22 @@ class VDisk:
     @cached_property
     def pair(self) -> PairFacts | None:
         """The files around the disk: side-car, locks, versions, manifest; None for a file object without a path."""
+        from vdiskkit.container.identity import LogBudget
         from vdiskkit.pair import read_pair
 
-        return read_pair(self.path, read_identity=self._identity_beside) if self.path is not None else None
+        budget = LogBudget()
+        if self.path is None:
+            return None
+        return read_pair(self.path, read_identity=lambda path: self._identity_beside(path, budget))
 
-    def _identity_beside(self, path: str) -> Identity | None:
+    def _identity_beside(self, path: str, budget: LogBudget) -> Identity | None:
         """The ids of a disk file beside ours; those of our own chain have been read."""
         from vdiskkit.pair import Identity
 
         for disk in self.container.chain:
             if disk.path == path and disk.format != "raw":
                 return Identity(disk.unique_id, disk.parent_link.unique_id if disk.parent_link else None)
-        return _identity(path)
+        return _identity(path, budget)
 
     def inspect(
         self,
@@ -312,13 +317,13 @@ class VDisk:
         self.close()
 
 
-def _identity(path: str) -> Identity | None:
+def _identity(path: str, budget: LogBudget) -> Identity | None:
     """The ids of a disk file, None when it is none."""
     from vdiskkit.container.identity import read_disk_identity
     from vdiskkit.pair import Identity
 
     with open_source(path) as source:
-        found = read_disk_identity(source)
+        found = read_disk_identity(source, budget)
     return Identity(found.unique_id, found.parent_id) if found is not None else None
 
 

@@ -9,6 +9,7 @@ from vdiskkit.chain.beside import manifest_entry, other_files, production_versio
 from vdiskkit.chain.facts import ChainBreak, ChainFacts, ChainFile, ChainSideCar, StructureFacts
 from vdiskkit.chain.search_facts import search_facts
 from vdiskkit.chain.walk import Break, ChainWalk, WalkedFile
+from vdiskkit.container.identity import LogBudget, read_disk_identity
 from vdiskkit.container.structures import read_structures
 from vdiskkit.errors import VDiskError
 from vdiskkit.facts import Notice
@@ -75,6 +76,7 @@ class _Reading:
             # Of a damaged file without a link it is not known whether it has a parent.
             if item.unique_id is not None and (item.disk is not None or item.link is not None)
         }
+        self._log_budget = LogBudget()
         self._pair = read_pair(path, read_identity=self._identity)
 
     def facts(self) -> ChainFacts:
@@ -98,12 +100,10 @@ class _Reading:
         )
 
     def _identity(self, path: str) -> Identity | None:
-        from vdiskkit.container.identity import read_disk_identity
-
         if path in self._known:
             return self._known[path]
         with open_source(path) as source:
-            found = read_disk_identity(source)
+            found = read_disk_identity(source, self._log_budget)
         return Identity(found.unique_id, found.parent_id) if found is not None else None
 
     def _file(self, item: WalkedFile) -> ChainFile:

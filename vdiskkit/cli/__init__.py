@@ -19,6 +19,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     from vdiskkit.cli.run import run
 
+    if args is None and sys.argv[1:] == ["--match-pattern-from-stdin"] and getattr(sys, "frozen", False):
+        from vdiskkit.rules.patterns import run_child
+
+        return run_child()
     if args is None and sys.platform == "win32":
         from vdiskkit.cli.terminal import write_pipes_as_the_console
 

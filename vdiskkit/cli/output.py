@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vdiskkit.errors import UsageError
 from vdiskkit.events import tell
-from vdiskkit.io.opening import remove, replace
+from vdiskkit.io.opening import open_shared, remove, replace
 from vdiskkit.io.paths import host_path
 from vdiskkit.location import Location
 from vdiskkit.naming import RAW_EXTENSIONS, parse_vdisk_name
@@ -284,7 +284,7 @@ def _holds_a_disk(path: str) -> bool:
     if not os.path.isfile(path):
         return False
     try:
-        with open(path, "rb") as file:
+        with open(open_shared(path), "rb") as file:
             start = file.read(8)
             file.seek(max(os.path.getsize(path) - _FOOTER, 0))
             end = file.read(9)

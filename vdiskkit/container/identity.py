@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.container.detect import Probe
+from vdiskkit.errors import ReadLimitError
 
 if TYPE_CHECKING:
     from vdiskkit.container.vhdx.metadata import Metadata
     from vdiskkit.io import ByteSource
+    from vdiskkit.location import Location
 
-__all__ = ["DiskIdentity", "read_disk_id", "read_disk_identity", "read_own_id"]
+__all__ = ["LOG_BUDGET", "DiskIdentity", "LogBudget", "read_disk_id", "read_disk_identity", "read_own_id"]
+
+LOG_BUDGET = 16 * 1024 * 1024
+"""Bytes of logs that are replayed to learn who the files beside a disk are: about a second."""
 
 
 class DiskIdentity(NamedTuple):
@@ -20,16 +25,41 @@ class DiskIdentity(NamedTuple):
     parent_id: str | None
 
 
-def read_disk_identity(source: ByteSource) -> DiskIdentity | None:
+class LogBudget:
+    """How many bytes of logs may still be replayed for files that nobody asked for."""
+
+    def __init__(self, size: int = LOG_BUDGET) -> None:
+        self._left = size
+
+    def spend(self, size: int, location: Location) -> None:
+        """Take ``size`` bytes.
+
+        Raises:
+            ReadLimitError: So many are not left.
+        """
+        if size > self._left:
+            raise ReadLimitError(
+                f"its log of {size} bytes is not replayed: that costs more than a file beside the disk is worth",
+                location=location,
+                hint="name this file itself to look into it",
+            )
+        self._left -= size
+
+
+def read_disk_identity(source: ByteSource, budget: LogBudget | None = None) -> DiskIdentity | None:
     """Return the ids of a VHD or VHDX file; None when it is neither.
 
+    Args:
+        source: The file.
+        budget: What may be spent on replaying logs; None for any amount.
+
     Raises:
-        FormatError: It is one, but its headers are damaged.
+        FormatError: It is one, but its headers are damaged, or its log is larger than the budget.
         SourceError: The operating system could not read.
     """
     probe = Probe.of(source)
     if probe.is_vhdx:
-        return _vhdx_identity(probe)
+        return _vhdx_identity(probe, budget)
     return _vhd_identity(probe) if probe.is_vhd else None
 
 
@@ -77,20 +107,22 @@ def _vhd_identity(probe: Probe) -> DiskIdentity:
     return DiskIdentity(uuid_text(footer.unique_id), parent)
 
 
-def _vhdx_identity(probe: Probe) -> DiskIdentity:
+def _vhdx_identity(probe: Probe, budget: LogBudget | None) -> DiskIdentity:
     from vdiskkit.container.vhdx.link import parent_link_of
 
-    locator = _vhdx_metadata(probe).parent_locator
+    locator = _vhdx_metadata(probe, budget).parent_locator
     parent = None if locator is None else parent_link_of(locator, probe.source.location).unique_id
     return DiskIdentity(probe.vhdx_headers().header.data_write_guid, parent)
 
 
-def _vhdx_metadata(probe: Probe) -> Metadata:
+def _vhdx_metadata(probe: Probe, budget: LogBudget | None = None) -> Metadata:
     from vdiskkit.container.vhdx.header import find_metadata
     from vdiskkit.container.vhdx.log import ReplayedSource, replay_log
     from vdiskkit.container.vhdx.metadata import read_metadata
 
     source, header = probe.source, probe.vhdx_headers().header
     if header.log_pending:
+        if budget is not None:
+            budget.spend(header.log_length, source.location)
         source = ReplayedSource(source, replay_log(source, header))
     return read_metadata(source, find_metadata(source))

@@ -232,13 +232,15 @@ class _Beside:
 
     @cached_property
     def pair(self) -> PairFacts | None:
-        from vdiskkit.container.identity import read_disk_identity
+        from vdiskkit.container.identity import LogBudget, read_disk_identity
         from vdiskkit.io.paths import open_source
         from vdiskkit.pair import Identity, read_pair
 
+        budget = LogBudget()
+
         def identity(path: str) -> Identity | None:
             with open_source(path) as source:
-                found = read_disk_identity(source)
+                found = read_disk_identity(source, budget)
             return Identity(found.unique_id, found.parent_id) if found is not None else None
 
         return read_pair(self._path, read_identity=identity)

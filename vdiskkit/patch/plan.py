@@ -213,7 +213,9 @@ def load_plan(path: str) -> SavedPlan:
 
 
 def _no_plan(path: str, why: object) -> UsageError:
-    return UsageError(f"this is no plan: {why}", location=Location(path), hint="make one with --plan-out")
+    return UsageError(
+        f"this is no plan: {displayable(str(why), 200)}", location=Location(path), hint="make one with --plan-out"
+    )
 
 
 def _parse(text: str) -> SavedPlan:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import PolicyError
-from vdiskkit.io.paths import host_path
+from vdiskkit.errors import PolicyError, UsageError
+from vdiskkit.io.opening import open_shared
+from vdiskkit.io.paths import host_path, real_path
 from vdiskkit.io.textinput import decode_input
 from vdiskkit.location import Location
 from vdiskkit.resources import read_resource
 from vdiskkit.rules.catalogue import rule_codes
 from vdiskkit.rules.profile import BUILT_IN, Profile
 from vdiskkit.rules.profile_parse import Document
+from vdiskkit.rules.toml_text import TomlError, parse_toml
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -78,20 +80,23 @@ def default_profile(pvp: PvpFacts | None) -> tuple[str, str]:
 
 def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     built_in = name in BUILT_IN
-    path = Path(name if built_in else host_path(name).opened)
     shown = name if built_in else str(Path(name))
-    identity = shown if built_in else os.path.normcase(path.absolute())
+    identity = shown if built_in else _identity(name)
+    path = Path(name if built_in else host_path(name).opened)
     if identity in chain or len(chain) >= _DEPTH_LIMIT:
         raise PolicyError(
             "the profile extends itself: " + " -> ".join((*chain, identity)),
             location=Location(shown),
             hint="take one 'extends' out",
         )
-    text = read_resource("vdiskkit.rules", f"profiles/{name}.toml") if built_in else _read(path, shown)
+    text = read_resource("vdiskkit.rules", f"profiles/{name}.toml") if built_in else _read(name, shown)
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise PolicyError(f"the profile is no TOML: {exc}", location=Location(shown)) from exc
+        data = parse_toml(text)
+    except TomlError as exc:
+        where = Location(shown)
+        if exc.line is not None:
+            raise PolicyError(f"this is no profile: {exc}", location=where.at("line", str(exc.line))) from exc
+        raise PolicyError(f"the profile is no TOML: {displayable(str(exc), 200)}", location=where) from exc
     document = Document(data, text, shown, codes)
     extends = document.extends
     base = Profile(name)
@@ -101,9 +106,16 @@ def _load(name: str, codes: Collection[str], chain: tuple[str, ...]) -> Profile:
     return document.apply(base, name if built_in else path.stem, "built in" if built_in else shown)
 
 
-def _read(path: Path, shown: str) -> str:
+def _identity(name: str) -> str:
     try:
-        with path.open("rb") as file:
+        return os.path.normcase(Path(real_path(name)).absolute())
+    except UsageError as exc:
+        raise PolicyError(f"the profile's name cannot be a file: {exc.message}", location=exc.location) from exc
+
+
+def _read(name: str, shown: str) -> str:
+    try:
+        with os.fdopen(open_shared(host_path(name).opened), "rb") as file:
             data = file.read(_SIZE_LIMIT + 1)
     except OSError as exc:
         raise PolicyError(

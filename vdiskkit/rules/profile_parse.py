@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from vdiskkit.errors import PolicyError, UsageError
 from vdiskkit.location import Location
 from vdiskkit.rules.facts import Severity
+from vdiskkit.rules.patterns import check_pattern
 from vdiskkit.rules.profile import ALL, ExpectedValue, Profile, Waiver
 from vdiskkit.rules.toml_lines import line_of
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -44,6 +46,7 @@ _EXPECT = (
     "free_space_mb",
     "ad_password",
 )
+_MOST_VALUES = 2000
 _VALUE = ("equals", "absent", "regex", "type")
 _WAIVER = ("rule", "reason", "expires", "disks")
 _MODES = ("standard", "private", "any")
@@ -157,6 +160,8 @@ class Document:
             if not isinstance(values, dict):
                 self._wrong(here, 'must be a table of values: [registry."HKLM\\\\SOFTWARE\\\\..."]')
             found += [self._value(key, name) for name in values]
+            if len(found) > _MOST_VALUES:
+                self._wrong(here, f"makes more than {_MOST_VALUES} registry values")
         return tuple(found)
 
     def _value(self, key: str, name: str) -> ExpectedValue:
@@ -168,10 +173,9 @@ class Document:
         absent = bool(self._get((*here, "absent"), bool, "true or false"))
         regex = self._get((*here, "regex"), str, "a text")
         if regex is not None:
-            try:
-                re.compile(regex)
-            except re.error as exc:
-                self._wrong((*here, "regex"), f"is no regular expression: {exc}")
+            problem = check_pattern(regex)
+            if problem is not None:
+                self._wrong((*here, "regex"), f"is no regular expression that can be used: {problem}")
         kind = self._choice((*here, "type"), _TYPES)
         equals = self._data((*here, "equals"), table["equals"]) if "equals" in table else None
         if absent and (equals is not None or regex is not None or kind is not None):
@@ -220,7 +224,11 @@ class Document:
     def _code(self, path: _Path, code: str, *, whole: bool = False) -> None:
         if code in self.codes or (not whole and any(known.startswith(code) for known in self.codes) and code):
             return
-        self._wrong(path, f"names {code!r}, which is no rule", hint=_near(code, self.codes, "`rules` lists them"))
+        self._wrong(
+            path,
+            f"names {displayable(code, 80)!r}, which is no rule",
+            hint=_near(code, self.codes, "`rules` lists them"),
+        )
 
     def _texts(self, path: _Path, table: Mapping[str, Any]) -> tuple[str, ...]:
         return self._as_texts(path, table[str(path[-1])]) if path[-1] in table else ()
@@ -244,7 +252,9 @@ class Document:
         value = self._get(path, str, "a text")
         allowed = tuple(choices)
         if value is not None and value not in allowed:
-            self._wrong(path, f"is {value!r}", hint=_near(value, allowed, f"it can be {', '.join(allowed)}"))
+            self._wrong(
+                path, f"is {displayable(value, 80)!r}", hint=_near(value, allowed, f"it can be {', '.join(allowed)}")
+            )
         return value
 
     def _number(self, path: _Path, least: int, most: int) -> int:
@@ -279,7 +289,7 @@ class Document:
         return where.at("line", str(line)) if line is not None else where
 
     def _wrong(self, path: _Path, why: str, *, hint: str | None = None) -> NoReturn:
-        name = ".".join(str(part) for part in path if not isinstance(part, int))
+        name = displayable(".".join(str(part) for part in path if not isinstance(part, int)), 200)
         raise PolicyError(
             f"profile key {name!r} {why}",
             location=self._location(path),

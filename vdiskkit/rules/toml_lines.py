@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 
 __all__ = ["line_of"]
 
-_HEADER = re.compile(r"^\s*\[(\[)?(.+?)\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_\-.\s])+?)\s*=""")
+# Possessive throughout: no line makes them try again, however it is written.
+_HEADER = re.compile(r"""^\s*+\[(\[)?+((?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[^\]"'#])++)\]\]?+\s*+(?:#.*+)?$""")
+_KEY = re.compile(r"""^\s*+((?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[A-Za-z0-9_\-.\s])++)=""")
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
@@ -28,6 +30,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int | None:
     return None
 
 
+@lru_cache(maxsize=4)
 def _places(text: str) -> dict[tuple[str | int, ...], int]:
     found: dict[tuple[str | int, ...], int] = {}
     counts: dict[tuple[str, ...], int] = {}

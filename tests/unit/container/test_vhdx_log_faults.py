@@ -25,7 +25,8 @@ from tests.build.vhdx import (
 )
 from tests.unit.container.test_vhdx_faults import OTHER, SIZE, codes, dynamic, error, logged
 from vdiskkit.container import open_container
-from vdiskkit.errors import CorruptStructureError, FormatError, UnsupportedFeatureError
+from vdiskkit.container.identity import LogBudget, read_disk_identity
+from vdiskkit.errors import CorruptStructureError, FormatError, ReadLimitError, UnsupportedFeatureError
 
 
 def test_a_pending_log_is_told() -> None:
@@ -215,3 +216,15 @@ def test_a_log_that_changes_while_it_is_read() -> None:
         "the VHDX must have its log replayed, but there is no valid sequence of entries in the log",
         "the log of the VHDX has been written to while it was read",
     }
+
+
+def test_logs_of_files_beside_a_disk_have_a_budget() -> None:
+    image = logged()
+    budget = LogBudget(2 * MIB)
+    assert read_disk_identity(image, budget) == read_disk_identity(image)
+    assert read_disk_identity(dynamic(), budget) is not None
+    assert read_disk_identity(image, budget) is not None
+    with pytest.raises(ReadLimitError, match="its log of 1048576 bytes is not replayed") as caught:
+        read_disk_identity(image, budget)
+    assert caught.value.hint == "name this file itself to look into it"
+    assert read_disk_identity(dynamic(), budget) is not None, "without a log nothing is spent"
