@@ -166,6 +166,22 @@ class VDisk:
         return next(iter(windows or ntfs), None)
 
     @property
+    def silent_choice(self) -> str | None:
+        """What to tell when one of several Windows was taken and nobody chose it; None otherwise."""
+        found = self.windows_partitions
+        if self._chosen is not None or len(found) < 2 or self.selected is None:
+            return None
+        return (
+            f"partitions {', '.join(map(str, found))} each hold a Windows; this is about partition "
+            f"{self.selected.partition}"
+        )
+
+    @property
+    def windows_partitions(self) -> tuple[int, ...]:
+        """Numbers of the partitions that hold a Windows."""
+        return tuple(item.partition for item in self.volumes if item.windows_root is not None)
+
+    @property
     def volume(self) -> NtfsVolume:
         """The selected NTFS volume.
 

@@ -270,6 +270,7 @@ def system_hive(
     *,
     computer: str = "PVS-MASTER01",
     control_set: int = 1,
+    last_set: int | None = None,
     architecture: str = "AMD64",
     target_software: bool = True,
     write_cache_type: int | None = None,
@@ -288,6 +289,7 @@ def system_hive(
         product: A key of ``products.WINDOWS``.
         computer: Computer name.
         control_set: The one in use; when it is not 1, ControlSet001 names another computer and no target software.
+        last_set: The one of the last start; None for the same.
         architecture: PROCESSOR_ARCHITECTURE.
         target_software: Whether the PVS services are there.
         write_cache_type: Cache type of the last streamed boot, in ``bnistack\\PVSAgent``.
@@ -301,7 +303,8 @@ def system_hive(
         edit: Called last with the builder.
     """
     builder = HiveBuilder(minor, "SYSTEM", written=written, sequence=sequence)
-    select = {"Current": control_set, "Default": control_set, "Failed": 0, "LastKnownGood": control_set}
+    current = control_set if last_set is None else last_set
+    select = {"Current": current, "Default": control_set, "Failed": 0, "LastKnownGood": control_set}
     put(builder, "Select", select)
     if control_set != 1:
         put(builder, r"ControlSet001\Control\ComputerName\ComputerName", {"ComputerName": "OLD-NAME"})

@@ -237,8 +237,15 @@ class TestOtherDisks:
 
     def test_another_volume(self, run: Callable[..., Outcome], store: Callable[..., Path]) -> None:
         disk = store("two-windows")
-        ok(run("kms-prep", disk, "--skip-rearm", "1", "--volume", "2", YES, *STANDARD))
-        assert run("reg", "get", disk, SPP, "SkipRearm").code == 1
+        refused = run("kms-prep", disk, "--skip-rearm", "1", YES, *STANDARD)
+        assert refused.code == 2
+        assert "each hold a Windows, and which one is meant was not said" in refused.err
+        changed = run("kms-prep", disk, "--skip-rearm", "1", "--volume", "2", YES, *STANDARD)
+        assert changed.code == 0
+        assert "this changes partition 2; a Windows is on 1 too" in changed.out + changed.err
+        other = run("reg", "get", disk, SPP, "SkipRearm")
+        assert other.code == 1
+        assert "partitions 1, 2 each hold a Windows; this is about partition 1, choose with --volume" in other.err
         assert run("reg", "get", disk, SPP, "SkipRearm", "--volume", "2").out == "1\n"
 
 

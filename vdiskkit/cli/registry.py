@@ -76,11 +76,12 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
                 asked=None,
             )
         return
-    from vdiskkit.cli.targets import open_disk
+    from vdiskkit.cli.targets import open_disk, tell_choice
     from vdiskkit.windows.regpath import HIVE_FILES, parse_registry_path
 
     asked = parse_registry_path(path)  # a path that can never work is told before anything is read
     with open_disk(session, target) as disk:
+        tell_choice(session, disk)
         windows = disk.windows
         resolved = windows.resolve(path)
         hive = windows.registry(resolved.hive)
@@ -92,6 +93,8 @@ def find_key(session: Session, target: str, path: str) -> Iterator[FoundKey]:
             file=f"{windows.root}\\{HIVE_FILES[resolved.hive]}",
             asked=asked.text if asked.text != resolved.text else None,
         )
+        if asked.text != resolved.text and windows.control_sets_differ is not None:
+            note(session, "note", windows.control_sets_differ)
 
 
 def registry_source(found: FoundKey) -> RegistrySource:

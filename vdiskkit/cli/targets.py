@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from vdiskkit.cli.output import note
 from vdiskkit.errors import SourceError, UsageError
 from vdiskkit.events import absolute, tell
 from vdiskkit.io.paths import expand, host_path, open_source
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from vdiskkit.cli.session import Session
     from vdiskkit.vdisk import VDisk
 
-__all__ = ["disk_list", "open_disk", "read_target_chain", "tell_pending", "version_file"]
+__all__ = ["disk_list", "open_disk", "read_target_chain", "tell_choice", "tell_pending", "version_file"]
 
 _LIST_LIMIT = 64 * 1024 * 1024
 _NO_TEXT = (
@@ -58,12 +59,17 @@ def open_disk(session: Session, target: str, *, shows_notices: bool = False) -> 
 
 def tell_pending(session: Session, target: str, notices: Sequence[str]) -> None:
     """Tell of interrupted changes: on stderr, and in JSON beside the result."""
-    from vdiskkit.cli.output import note
-
     for notice in dict.fromkeys(notices):
         note(session, "note", displayable(notice, limit=None))
     if notices:
         session.notices[target] = [{"code": "journal.pending", "message": notice} for notice in notices]
+
+
+def tell_choice(session: Session, disk: VDisk) -> None:
+    """Say on stderr which Windows was taken when there are several and nobody chose one."""
+    choice = disk.silent_choice
+    if choice is not None:
+        note(session, "note", f"{choice}, choose with --volume")
 
 
 def read_target_chain(session: Session, target: str, *, check: bool = False) -> ChainFacts:

@@ -14,6 +14,7 @@ from vdiskkit.errors import (
     InUseError,
     JournalPendingError,
     StateError,
+    UsageError,
     VDiskError,
     WriteRefusedError,
 )
@@ -174,6 +175,15 @@ def _container_gates(disk: VDisk) -> Iterable[Gate]:
 
 
 def _volume_gates(disk: VDisk) -> Iterable[Gate]:
+    if disk.silent_choice is not None:
+        numbers = ", ".join(map(str, disk.windows_partitions))
+        unclear = UsageError(
+            f"partitions {numbers} each hold a Windows, and which one is meant was not said",
+            location=Location(disk.path or ""),
+            hint="name one with --volume; `inspect --volume N` shows each",
+        )
+        yield Gate(unclear, "")
+        return
     try:
         found = refusals(disk.volume)
     except FormatError as exc:

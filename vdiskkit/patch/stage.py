@@ -12,6 +12,7 @@ from uuid import uuid4
 from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
+from vdiskkit.location import Location
 from vdiskkit.patch.describe import describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ids import ids_for
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from vdiskkit.io import FileSource
-    from vdiskkit.location import Location
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.staging import Phase, WritableSource
     from vdiskkit.vdisk import VDisk
@@ -145,6 +145,10 @@ class Stage:
                 self.notes += editor.replayed.notes()[name in asked :]
         if self.writable is not None and "" not in asked:
             self.notes += self.writable.notes
+            selected, found = self.disk.selected, self.disk.windows_partitions
+            if selected is not None and len(found) > 1:
+                others = ", ".join(str(number) for number in found if number != selected.partition)
+                self.notes.append(f"this changes partition {selected.partition}; a Windows is on {others} too")
         fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
         if fields:
             self._edit_side_car(fields)
@@ -233,7 +237,17 @@ class Stage:
     # -- operations --------------------------------------------------------------------------------------------------
 
     def _edit_registry(self, operation: SetValue | DeleteValue | CreateKey | DeleteKey) -> None:
-        path = self.disk.windows.resolve(operation.key)
+        windows = self.disk.windows
+        path = windows.resolve(operation.key)
+        if path.hive == "SYSTEM" and path.key.partition("\\")[0].casefold() == "currentcontrolset":
+            raise KeyMissingError(
+                "which control set Windows starts with is not known: SYSTEM\\Select names none that is there",
+                location=Location(self.disk.path or ""),
+                hint="name the control set itself, such as HKLM\\SYSTEM\\ControlSet001",
+            )
+        differ = windows.control_sets_differ if "currentcontrolset" in operation.key.casefold() else None
+        if differ is not None and differ not in self.notes:
+            self.notes.append(differ)
         editor = self._hive(path.hive)
         if isinstance(operation, SetValue):
             self._set_value(editor, path, operation)

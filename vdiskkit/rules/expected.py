@@ -49,7 +49,7 @@ def registry(context: Context) -> Iterator[Outcome]:
             wrong = _difference(wanted, found)
         except PatternTimeError as exc:
             given_up += 1
-            yield Unknown(f"{named}: whether it matches {wanted.regex} was not found out: {exc.message}")
+            yield Unknown(f"{named}: whether it matches {wanted.regex} was not found out: {exc}")
             continue
         if wrong is None:
             yield Passed(f"{named}: {found.shown if found.present else 'absent'}")

@@ -13,8 +13,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from vdiskkit.errors import VDiskError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,7 +45,7 @@ else:
 """
 
 
-class PatternTimeError(VDiskError):
+class PatternTimeError(Exception):
     """A pattern could not be matched in the time that it gets."""
 
 

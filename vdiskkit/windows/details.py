@@ -102,6 +102,8 @@ def _control_set(image: WindowsImage, system: Hive | None, log: NoticeLog) -> in
     )
     if number is None:
         log.add("windows.no_control_set", r"SYSTEM\Select names no control set in use", system.location)
+    elif image.control_sets_differ is not None:
+        log.add("windows.control_sets_differ", image.control_sets_differ, system.location)
     return number
 
 

@@ -123,13 +123,36 @@ class WindowsImage:
 
     @property
     def control_set(self) -> int | None:
-        r"""Number of the control set in use (``SYSTEM\Select``, ``Current``); None when it is not stored."""
+        r"""Number of the control set that Windows starts with next; None when it is not stored.
+
+        That is ``Default`` in ``SYSTEM\Select``. ``Current`` is the one of the last start, and counts when the other
+        names no control set of the hive. Everything that is read or changed below ``CurrentControlSet`` goes there.
+        """
         if self._control_set is None:
-            select = self.registry("SYSTEM").find("Select")
-            value = select.value("Current") if select is not None else None
-            if value is not None and isinstance(value.data, int) and 0 < value.data < 1000:
-                self._control_set = value.data
+            system = self.registry("SYSTEM")
+            for name in ("Default", "Current"):
+                number = self._selected_set(name)
+                if number is not None and system.find(f"ControlSet{number:03d}") is not None:
+                    self._control_set = number
+                    break
         return self._control_set
+
+    @property
+    def control_sets_differ(self) -> str | None:
+        """What to tell when the last start used another control set than the next one will; None otherwise."""
+        last, used = self._selected_set("Current"), self.control_set
+        if last is None or used is None or last == used:
+            return None
+        return (
+            f"Windows last ran with ControlSet{last:03d} and starts next with ControlSet{used:03d}: "
+            "that one is read and changed"
+        )
+
+    def _selected_set(self, name: str) -> int | None:
+        select = self.registry("SYSTEM").find("Select")
+        value = select.value(name) if select is not None else None
+        number = value.data if value is not None else None
+        return number if isinstance(number, int) and 0 < number < 1000 else None
 
     def resolve(self, text: str) -> RegistryPath:
         """Split a registry path and put the control set in use in place of ``CurrentControlSet``.

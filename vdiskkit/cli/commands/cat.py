@@ -44,9 +44,10 @@ def command(session: Session, disk: str, path: str) -> int:
     """
     from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import open_output
-    from vdiskkit.cli.targets import open_disk
+    from vdiskkit.cli.targets import open_disk, tell_choice
 
     with open_disk(session, disk) as opened:
+        tell_choice(session, opened)
         source = lookup(opened.volume, path).open()
         if session.output is None and _to_terminal():
             _refuse_control_bytes(source)

@@ -51,10 +51,11 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
     from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import note, open_output
     from vdiskkit.cli.results import answer
-    from vdiskkit.cli.targets import open_disk
+    from vdiskkit.cli.targets import open_disk, tell_choice
     from vdiskkit.text import displayable
 
     with open_disk(session, disk) as opened:
+        tell_choice(session, opened)
         volume = opened.volume
         before = set(volume.notices)
         directory = lookup(volume, path)

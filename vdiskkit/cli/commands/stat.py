@@ -41,11 +41,12 @@ def command(session: Session, disk: str, path: str) -> int:
     from vdiskkit.cli.guest import lookup
     from vdiskkit.cli.output import open_output
     from vdiskkit.cli.results import answer
-    from vdiskkit.cli.targets import open_disk
+    from vdiskkit.cli.targets import open_disk, tell_choice
     from vdiskkit.cli.terminal import style_for_file, style_for_stdout
     from vdiskkit.report.file_text import file_lines
 
     with open_disk(session, disk) as opened:
+        tell_choice(session, opened)
         facts = lookup(opened.volume, path, follow=False).facts()
     if session.json:
         answer(session, facts.to_dict(), target=disk)
