@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             vdiskkit.apply(plan)
             report = judge(options.disk, options.profile)
         print(report.summary)
-        report.raise_for_findings("error")
+        report.raise_for_findings()
     except vdiskkit.ValidationFailed as exc:
         for finding in exc.findings:
             print(f"{finding.code}: {finding.message}", file=sys.stderr)

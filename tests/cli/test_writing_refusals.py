@@ -106,7 +106,12 @@ def untouched(masters: Callable[[str], Path]) -> Callable[[str], tuple[Path, dic
         ("win10-private-mak", ("kms-prep", "{disk}", "--office"), 2, ["nothing was asked for"]),
         ("win10-private-mak", ("kms-prep", "{disk}", "--skip-rearm", "2"), 2, ["not one of '0', '1', 'absent'"]),
         ("win10-private-mak", ("kms-prep", "{disk}", "--kms-port", "65536"), 2, ["is no TCP port", "1688"]),
-        ("win10-private-mak", ("kms-prep", "{disk}", "--kms-host", "a b"), 2, ["is no host name or address"]),
+        (
+            "win10-private-mak",
+            ("kms-prep", "{disk}", "--kms-host", "a b"),
+            2,
+            ["it is no host name or address", "--kms-port"],
+        ),
         ("win10-private-mak", (*SET[:4], "x", "--type", "dword"), 2, ["takes one VALUE, not 0"]),
         ("win10-private-mak", (*SET[:4], "x", "1", "2", "--type", "dword"), 2, ["takes one VALUE, not 2", "multi_sz"]),
         ("win10-private-mak", (*SET[:4], "x", "4294967296", "--type", "dword"), 2, ["does not fit into a dword"]),

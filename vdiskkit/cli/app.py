@@ -72,7 +72,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: Any) -> None:  # noq
 def root() -> None:
     """Look inside Citrix Provisioning (PVS) vDisks, and change them, without mounting them.
 
-    Only kms-prep, reg set, reg delete, reg import, rm, replay, pvp set, apply, undo and recover write to a disk or its
-    side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or .vhdx file, a .pvp
-    file (its disk is found), a raw image, and for reading with `reg` also a hive file.
+    Only kms-prep, reg set, reg delete, reg import, rm, replay, pvp set, validate --fix, apply, undo and recover write
+    to a disk or its side-car, and none of them without showing a plan first or being told --yes. DISK is a .vhd or
+    .vhdx file, a .pvp file (its disk is found), a raw image, and for reading with `reg` also a hive file.
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.facts import NoticeLog
 from vdiskkit.licensing.facts import KmsValueFacts, RegistryValueFacts, SkipRearmFacts
+from vdiskkit.licensing.host_name import host_problem
 from vdiskkit.licensing.registry_values import fact_data, in_the_file_alone, type_problem
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _SETTING_VALUES = {
     "UserOperations": "REG_DWORD",
 }
 _KNOWN = {name.casefold(): kind for name, kind in (HOST_VALUES | _SETTING_VALUES).items()}
+_HOSTS = ("keymanagementservicename", "keymanagementservicelookupdomain")
 _SKU_LIMIT = 128
 """Products read below one application id: more is not a healthy image."""
 
@@ -175,6 +177,8 @@ def _values(
         problem = type_problem(value, expected)
         if problem is None and value.name.casefold().endswith("port") and not _is_port(value.data):
             problem = "this is no TCP port number"
+        if problem is None and value.name.casefold() in _HOSTS and str(value.data).strip():
+            problem = host_problem(str(value.data))
         yield KmsValueFacts(
             scope=scope,
             view=view,

@@ -7,11 +7,11 @@ store folders, active or not, and Office's own only with ``office``; never ``dat
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vdiskkit.errors import NotFoundError, UsageError
 from vdiskkit.licensing.facts import StoreKind
+from vdiskkit.licensing.host_name import host_problem
 from vdiskkit.licensing.kms import OFFICE_SERVICE_KEY, VIEWS
 from vdiskkit.patch.operations import DeleteFile, DeleteValue, SetValue
 from vdiskkit.registry.value_types import REG_DWORD, REG_SZ
@@ -27,7 +27,6 @@ ABSENT = "absent"
 
 _VALUES = ("skip_rearm", "kms_host", "kms_port")
 _REMOVED_FILES = ("\\tokens.dat", "\\cache\\cache.dat")
-_HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 
 
 class KmsPrep(NamedTuple):
@@ -101,9 +100,11 @@ def _check(wanted: KmsPrep) -> KmsPrep:
         raise UsageError(f"SkipRearm is 0, 1 or {ABSENT}, not {wanted.skip_rearm!r}")
     if wanted.kms_port not in {None, ABSENT} and not _is_port(str(wanted.kms_port)):
         raise UsageError(f"{wanted.kms_port!r} is no TCP port", hint="KMS hosts listen on 1688 unless set otherwise")
-    if wanted.kms_host is not None and not _HOST.fullmatch(wanted.kms_host):
+    problem = host_problem(wanted.kms_host) if wanted.kms_host not in {None, ABSENT} else None
+    if problem is not None:
         raise UsageError(
-            f"{wanted.kms_host!r} is no host name or address", hint=f"give a name, an address, or {ABSENT} for DNS"
+            f"{wanted.kms_host!r} cannot be a KMS host: {problem}",
+            hint=f"give a name, an address, or {ABSENT} for DNS; the port with --kms-port",
         )
     if wanted.kms_port not in {None, ABSENT}:
         wanted = wanted._replace(kms_port=str(int(wanted.kms_port or 0)))

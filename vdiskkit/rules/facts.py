@@ -212,11 +212,12 @@ class Report(Facts):
         wanted = Severity(level)
         return tuple(finding for finding in self.findings if finding.severity.reaches(wanted))
 
-    def raise_for_findings(self, at_least: Severity | str = Severity.ERROR) -> None:
+    def raise_for_findings(self, at_least: Severity | str | None = None) -> None:
         """Raise when something was found.
 
         Args:
-            at_least: Severity from which on a finding counts.
+            at_least: Severity from which on a finding counts; None for the one that the profile fails on, so that this
+                raises exactly when :attr:`failed` says so.
 
         Raises:
             ValidationFailed: There are such findings; it carries them.
@@ -226,7 +227,7 @@ class Report(Facts):
         from vdiskkit.location import Location
 
         try:
-            found = self.at_least(at_least)
+            found = self.at_least(self.fail_on if at_least is None else at_least)
         except ValueError as exc:
             raise UsageError(f"{at_least!r} is no severity", hint="use error, warning or note") from exc
         if found:

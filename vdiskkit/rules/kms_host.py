@@ -103,7 +103,7 @@ def host(context: Context) -> Iterator[Outcome]:
     "KMS settings have the type and form that Windows reads",
     severity="error",
     reads="all KMS client values of Windows and Office at all levels, both registry views",
-    judgement="passes when types and ports are right; fails otherwise",
+    judgement="passes when types and ports are right and hosts can be names or addresses; fails otherwise",
     why="The port is read as text: a REG_DWORD, which scripts like to write, is ignored, and so is an odd name. The "
     "setting then looks right and does nothing.",
     fix="`reg add ... /v KeyManagementServicePort /t REG_SZ /d 1688`, or vdiskkit kms-prep DISK --kms-port 1688",

@@ -184,7 +184,8 @@ def test_a_saved_state_is_said() -> None:
         (b"vpc ", (1, 1, 1), ["vhd.geometry_size"]),
         (b"qemu", (1, 1, 1), ["vhd.geometry_size"]),
         (b"qemu", (65535, 16, 255), []),
-        (b"qem2", (1, 1, 1), []),
+        *((creator, (1, 1, 1), []) for creator in (b"qem2", b"d2v ", b"tap\0", b"CTXS", b"wa\0\0")),
+        *((creator, (1, 1, 1), ["vhd.geometry_size"]) for creator in (b"vbox", b"wimg", b"dutl", b"vs  ")),
     ],
 )
 def test_the_current_size_counts(creator: bytes, geometry: tuple[int, int, int], codes: list[str]) -> None:

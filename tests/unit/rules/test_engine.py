@@ -92,6 +92,10 @@ def test_raise_for_findings(case_disk: Any) -> None:
     assert caught.value.findings == report.findings
     assert caught.value.exit_code == 1
     assert report.at_least("error") == ()
+    strict = report_on(case_disk, "skip-rearm", fail_on="warning")
+    assert strict.failed
+    with pytest.raises(ValidationFailed, match="KMS110"):
+        strict.raise_for_findings()
     with pytest.raises(UsageError, match="no severity"):
         report.raise_for_findings(at_least="fatal")
 

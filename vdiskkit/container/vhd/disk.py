@@ -31,8 +31,9 @@ __all__ = ["BlockVhd", "FixedVhd", "VhdDisk", "open_vhd", "vhd_parent_link"]
 _BITMAP_PAGE = 512
 _BITMAP_PAGES_AHEAD = 8
 _BITMAP_PAGES_KEPT = 4096
-# Tools that trust the geometry of disks by these creators (virtual size = cylinders * heads * sectors).
-_GEOMETRY_CREATORS = (b"vpc ", b"qemu")
+# Of disks by these creators every tool takes the current size. Of all others, qemu and what is built on it take the
+# size from the geometry (cylinders * heads * sectors), unless that is the largest one.
+_SIZE_CREATORS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS", b"wa\0\0")
 _MAX_GEOMETRY = (65535, 16, 255)
 
 
@@ -75,7 +76,7 @@ class VhdDisk(VirtualDisk):
         geometry = (footer.cylinders, footer.heads, footer.sectors_per_track)
         by_geometry = geometry[0] * geometry[1] * geometry[2] * SECTOR_SIZE
         if (
-            footer.creator_application in _GEOMETRY_CREATORS
+            footer.creator_application not in _SIZE_CREATORS
             and geometry != _MAX_GEOMETRY
             and by_geometry != footer.current_size
         ):
