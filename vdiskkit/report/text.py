@@ -76,6 +76,9 @@ def _opinion(inspection: Inspection) -> Iterator[Row]:
     if facts is None:
         return
     count = f"a second reader was asked {len(facts.checked)} questions"
+    if not facts.checked and not facts.differences:
+        yield Row("opinion", "a second reader has nothing to say about this disk: it was not asked", "unknown")
+        return
     if not facts.differences:
         yield Row("opinion", f"{count} and gave the same answers", "good")
         return
