@@ -7,7 +7,8 @@
     sector 2…  body: JSON about the change, the files, then records and watches in binary
 
 Version 2 says that a sector is written several times, or in a phase that version 1 does not have. Whoever knows only
-version 1 would take the first content of such a sector for a foreign one, or the second for the old one.
+version 1 would take the first content of such a sector for a foreign one, or the second for the old one. Version 3 has
+further phases, those of hives.
 
 The state sector comes first, alone, and is flushed; the body is flushed before the state says "armed", and nothing of
 the disk is touched before that. So a change had not begun when the state sector says "writing", or when nothing at all
@@ -67,7 +68,7 @@ BODY_LIMIT = 256 * 1024 * 1024
 
 _MAGIC = b"VDKJRNL\x01"
 _STATE_MAGIC = b"VDKSTATE"
-_PHASES = {1: 5, 2: 15}
+_PHASES = {1: 5, 2: 15, 3: 19}
 """How many phases each version of the format has; see :class:`vdiskkit.patch.staging.Phase`."""
 RECORD_LIMIT = 1 << 18
 """Most records, and most watches; a change that needs more is refused when it is planned."""
@@ -192,8 +193,10 @@ def build_body(journal: Journal) -> tuple[bytes, bytes]:
     parts += [_WATCH.pack(watch.file, 0, watch.offset, watch.length, watch.digest) for watch in journal.watches]
     body = b"".join(parts)
     header = bytearray(SECTOR)
-    plain = all(record.phase < _PHASES[1] for record in journal.records) and not repeated_bytes(journal.records)
-    _HEADER.pack_into(header, 0, _MAGIC, 1 if plain else 2, 0, crc32(body), journal.id.bytes, len(body), 0)
+    lowest = 2 if repeated_bytes(journal.records) else 1
+    last = max((record.phase for record in journal.records), default=0)
+    version = next(version for version, phases in _PHASES.items() if version >= lowest and last < phases)
+    _HEADER.pack_into(header, 0, _MAGIC, version, 0, crc32(body), journal.id.bytes, len(body), 0)
     struct.pack_into("<I", header, SECTOR - 4, crc32(header[:-4]))
     return bytes(header), body
 

@@ -1,8 +1,9 @@
 """Staging: a copy-on-write overlay over one file. Edits go there first; the file is not touched.
 
 Every write names a phase. Phases say in which order the sectors are written to the file later, so that each prefix is
-as harmless as it can be by itself, besides the journal that can take back any of it. A sector can be written in several
-phases: a VHDX header says on the way that a log has to be replayed, and in the end that there is none.
+as harmless as it can be by itself, besides the journal that can take back any of it. A sector that is touched in
+several phases is written in each of them: a cell of a hive that is given back last must not hold up a new one beside
+it, and a VHDX header says on the way that a log has to be replayed, and in the end that there is none.
 """
 
 from __future__ import annotations
@@ -52,7 +53,15 @@ class Phase(Enum):
     CLAIM = 2
     """Space is marked as used ($Bitmap bits, sector bitmaps): a leak at worst. What the log of a VHDX holds."""
     LINK = 3
-    """What makes the new state visible: pointers, counts, index entries, BAT entries, values changed in place."""
+    """What makes the new state of a volume or a side-car visible: records, index entries, fields changed in place."""
+    HIVE_OPEN = 15
+    """The base block of a hive: a number above all in its logs, and the size to which its file has grown by now."""
+    HIVE_CLAIM = 16
+    """Cells of a hive are marked as used, counts and maximum fields raised: what is too high is a leak at worst."""
+    HIVE_LINK = 17
+    """What makes the new state of a hive visible: counts with their lists, values changed in place."""
+    HIVE_UNLINK = 18
+    """What only a part of a hive used that is not visible any more is taken out of rings and lists."""
     RELEASE = 4
     """Space is given back: cells, MFT records, $Bitmap bits. Last, as freed but referenced is the dangerous half."""
     CLOSE_FIRST = 13
@@ -133,7 +142,7 @@ class StagedFile:
         self._size = base.size
         self._sectors: dict[int, bytes] = {}
         self._phases: dict[int, Phase] = {}
-        self._interims: dict[int, dict[Phase, bytes]] = {}
+        self._earlier: dict[int, dict[Phase, bytes]] = {}
 
     @property
     def base(self) -> ByteSource:
@@ -173,7 +182,12 @@ class StagedFile:
         return bytes(data)
 
     def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
-        """Stage ``data`` at ``offset``; a sector is written in the latest phase that touches it."""
+        """Stage ``data`` at ``offset``: the bits that it changes are so from ``phase`` on.
+
+        What the sector holds after earlier phases stays as it was staged. A write in an earlier phase than one before
+        reaches the later content too: so fields beside each other are each written in their phase, in any order of the
+        calls. Whoever writes a structure as a whole must not go back to an earlier phase with it.
+        """
         self._check(offset, len(data))
         at, end = offset, offset + len(data)
         while at < end:
@@ -183,24 +197,17 @@ class StagedFile:
             if low == 0 and high == SECTOR:
                 sector = bytes(data[at - offset : at - offset + SECTOR])
             else:
-                room = min(SECTOR, self._size - start)
-                patched = bytearray(self._sectors.get(number) or self._old(start, room))
-                patched = patched.ljust(room, b"\0")
+                patched = bytearray(self._content(number))
                 patched[low:high] = data[at - offset : at - offset + high - low]
                 sector = bytes(patched)
-            self._sectors[number] = sector
-            known = self._phases.get(number, phase)
-            self._phases[number] = phase if known is phase else max(phase, known)
-            if number in self._interims:
-                self._phases[number] = max(self._phases[number], *self._interims[number])
+            self._stage(number, sector, phase)
             at = start + high
 
     def write_interim(self, offset: int, data: bytes, phase: Phase) -> None:
         """Stage what whole sectors hold from ``phase`` on, until they are written in a later phase.
 
-        Reading shows the final content: what was staged with :meth:`write_at`, else the interim of the latest phase.
-        Of two writes of a sector in one phase the later counts, and one with :meth:`write_at` in any case. A sector
-        that is staged with :meth:`write_at` takes its final content in the latest phase of all its writes.
+        Unlike :meth:`write_at` it leaves alone what was staged for later phases. Of two writes of a sector in one phase
+        the later counts.
 
         Raises:
             CorruptStructureError: The range reaches outside the file.
@@ -212,13 +219,12 @@ class StagedFile:
             raise ValueError(f"{len(data)} bytes at {offset:#x} are no whole sectors")
         for start in range(offset, end, SECTOR):
             number = start // SECTOR
-            versions = self._interims.setdefault(number, {})
-            versions[phase] = bytes(data[start - offset : start - offset + SECTOR])
+            sector = bytes(data[start - offset : start - offset + SECTOR])
             final = self._phases.get(number)
-            if final is None:
-                self._sectors[number] = versions[max(versions)]
+            if final is None or phase >= final:
+                self._append(number, sector, phase)
             else:
-                self._phases[number] = max(final, phase)
+                self._earlier.setdefault(number, {})[phase] = sector
 
     def extend(self, size: int) -> None:
         """Grow the file to ``size`` bytes; the new part reads as zeros."""
@@ -230,8 +236,8 @@ class StagedFile:
         if self._size % SECTOR and last in self._sectors:
             room = min(SECTOR, size - last * SECTOR)
             self._sectors[last] = self._sectors[last].ljust(room, b"\0")
-            for phase, sector in self._interims.get(last, {}).items():
-                self._interims[last][phase] = sector.ljust(room, b"\0")
+            for phase, sector in self._earlier.get(last, {}).items():
+                self._earlier[last][phase] = sector.ljust(room, b"\0")
         self._size = size
 
     def changes(self) -> list[FileChange]:
@@ -242,23 +248,22 @@ class StagedFile:
         written: dict[Phase, list[int]] = {}
         for number, phase in self._phases.items():
             written.setdefault(phase, []).append(number)
-        for number, versions in self._interims.items():
+        for number, versions in self._earlier.items():
             for phase in versions:
-                if phase is not self._phases.get(number):
-                    written.setdefault(phase, []).append(number)
+                written.setdefault(phase, []).append(number)
         found: list[FileChange] = []
         left: dict[int, bytes] = {}
         for phase in sorted(written):
             run: list[tuple[int, bytes, bytes]] = []
             for number in sorted(written[phase]):
-                after = self._sectors[number] if phase is self._phases.get(number) else self._interims[number][phase]
+                after = self._sectors[number] if phase is self._phases[number] else self._earlier[number][phase]
                 before = left.get(number)
                 if before is None:
                     start = number * SECTOR
                     before = self._old(start, max(min(SECTOR, self._base.size - start), 0))
                 if before == after or (not before and not any(after)):
                     continue
-                if number in self._interims:
+                if number in self._earlier:
                     left[number] = after
                 # Bytes before that are short, as the file ended there, can have none behind them.
                 if run and (run[-1][0] != number - 1 or (before and len(run[-1][1]) < SECTOR)):
@@ -268,6 +273,38 @@ class StagedFile:
             if run:
                 found.append(_joined(run, phase))
         return found
+
+    def _stage(self, number: int, sector: bytes, phase: Phase) -> None:
+        """Stage the final content of a sector, of which what is new is so from ``phase`` on."""
+        final = self._phases.get(number)
+        if final is None or phase >= final:
+            self._append(number, sector, phase)
+            return
+        earlier = self._earlier.setdefault(number, {})
+        if phase not in earlier:
+            before = [known for known in earlier if known < phase]
+            earlier[phase] = earlier[max(before)] if before else self._unstaged(number)
+        changed = _mixed(sector, self._sectors[number])
+        for known in earlier:
+            if known >= phase:
+                earlier[known] = _mixed(earlier[known], changed)
+        self._sectors[number] = sector
+
+    def _append(self, number: int, sector: bytes, phase: Phase) -> None:
+        """Stage content behind everything that is staged for a sector."""
+        final = self._phases.get(number)
+        if final is not None and phase is not final:
+            self._earlier.setdefault(number, {})[final] = self._sectors[number]
+        self._sectors[number], self._phases[number] = sector, phase
+
+    def _content(self, number: int) -> bytes:
+        """A sector as it is in the end, as far as the file reaches."""
+        sector = self._sectors.get(number)
+        return self._unstaged(number) if sector is None else sector
+
+    def _unstaged(self, number: int) -> bytes:
+        start = number * SECTOR
+        return self._old(start, min(SECTOR, self._size - start))
 
     def _staged_between(self, first: int, last: int) -> list[int]:
         if last - first < len(self._sectors):
@@ -292,3 +329,8 @@ def _joined(run: list[tuple[int, bytes, bytes]], phase: Phase) -> FileChange:
     return FileChange(
         run[0][0] * SECTOR, b"".join(before for _, before, _ in run), b"".join(after for _, _, after in run), phase
     )
+
+
+def _mixed(one: bytes, other: bytes) -> bytes:
+    """Return the bits in which two sectors differ."""
+    return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")

@@ -75,9 +75,10 @@ class JournalRange(Facts):
         file: File name.
         offset: First byte.
         length: Bytes.
-        phase: When it was written: ``grow``, ``data``, ``claim``, ``link`` or ``release``; for the headers and the log
-            of a VHDX also ``open_first``, ``open_second``, ``replay``, ``replayed_first``, ``replayed_second``,
-            ``log``, ``logged_first``, ``logged_second``, ``close_first`` or ``close_second``.
+        phase: When it was written: ``grow``, ``data``, ``claim``, ``link`` or ``release``; for a hive also
+            ``hive_open``, ``hive_claim``, ``hive_link`` or ``hive_unlink``; for the headers and the log of a VHDX also
+            ``open_first``, ``open_second``, ``replay``, ``replayed_first``, ``replayed_second``, ``log``,
+            ``logged_first``, ``logged_second``, ``close_first`` or ``close_second``.
     """
 
     file: str

@@ -34,7 +34,8 @@ _KEY = _told(_TEXT, "Full key path, such as `HKLM\\SOFTWARE\\Example`.")
 _MISSING_OK = _told(_FLAG, "Whether it is no error when there is none.")
 _PHASES = [
     *("open_first", "open_second", "replay", "replayed_first", "replayed_second", "grow", "data"),
-    *("log", "logged_first", "logged_second", "claim", "link", "release", "close_first", "close_second"),
+    *("log", "logged_first", "logged_second", "claim", "link", "hive_open", "hive_claim", "hive_link"),
+    *("hive_unlink", "release", "close_first", "close_second"),
 ]
 _HEX = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
 _OPERATIONS = (

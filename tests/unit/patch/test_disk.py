@@ -31,7 +31,7 @@ def staged_disk(data: bytes, path: str | None = None, kind: str | None = None) -
 def applied(data: bytes, changes: list[FileChange], size: int) -> bytes:
     result = bytearray(data.ljust(size, b"\0"))
     for change in changes:
-        assert data[change.offset : change.offset + len(change.before)] == change.before
+        assert result[change.offset : change.offset + len(change.before)] == change.before
         result[change.offset : change.offset + len(change.after)] = change.after
     return bytes(result)
 
@@ -160,8 +160,13 @@ def test_stray_content_behind_the_last_block_does_not_show() -> None:
     start = len(data) - 4 * SECTOR
     assert disk.allocations[0].file_offset == start
     assert read_disk(result_of(disk, data))[BLOCK : 2 * BLOCK] == (bytes(100) + b"new").ljust(BLOCK, b"\0")
-    # The content lies in a sector that had to become zeros first: both in one, and the table waits.
-    assert phases(disk)[1:] == [("DATA", start, 4 * SECTOR), ("LINK", BAT_OFFSET, SECTOR)]
+    # The content lies in a sector that has to become zeros before the block is referred to.
+    content_at = start + SECTOR
+    assert phases(disk)[1:] == [
+        ("DATA", start, 4 * SECTOR),
+        ("CLAIM", BAT_OFFSET, SECTOR),
+        ("LINK", content_at, SECTOR),
+    ]
     before_link = [change for change in disk.staged.changes() if change.phase < Phase.LINK]
     assert read_disk(applied(data, before_link, disk.staged.size)) == read_disk(data)
 
@@ -230,8 +235,28 @@ def test_a_new_block_of_a_differencing_disk_shows_the_parent_elsewhere(tmp_path:
     expected[BLOCK - SECTOR - 7 : BLOCK + 2 * SECTOR - 7] = content
     assert chain.read(result) == expected
     assert [allocation.block for allocation in disk.allocations] == [0, 1]
-    assert {name for name, _, _ in phases(disk)} == {"GROW", "DATA", "LINK"}
-    assert [item for item in phases(disk) if item[0] == "LINK"] == [("LINK", BAT_OFFSET, SECTOR)]
+    assert [item for item in phases(disk) if item[0] == "CLAIM"] == [("CLAIM", BAT_OFFSET, SECTOR)]
+    bitmaps = [allocation.file_offset for allocation in disk.allocations]
+    assert [item for item in phases(disk) if item[0] == "LINK"] == [("LINK", at, SECTOR) for at in bitmaps]
+    before_link = [change for change in disk.staged.changes() if change.phase < Phase.LINK]
+    assert chain.read(applied(chain.data, before_link, disk.staged.size)) == noise(SIZE, 1)
+    disk.close()
+
+
+def test_in_a_differencing_disk_later_content_of_a_sector_is_written_over_earlier_one(tmp_path: Path) -> None:
+    chain = Chain(tmp_path, {0: noise(SECTOR, 2)})
+    disk = chain.open()
+    for text, phase in ((b"one", Phase.DATA), (b"two", Phase.CLAIM), (b"three", Phase.LINK)):
+        disk.write_at(2 * SECTOR, text, phase)
+    bitmap_at = len(chain.data) - SECTOR - BLOCK - SECTOR
+    assert phases(disk) == [
+        ("DATA", bitmap_at + 3 * SECTOR, SECTOR),
+        ("CLAIM", bitmap_at, SECTOR),
+        ("LINK", bitmap_at + 3 * SECTOR, SECTOR),
+    ]
+    for phase, text in ((Phase.DATA, noise(SIZE, 1)[2 * SECTOR :][:5]), (Phase.CLAIM, b"two"), (Phase.LINK, b"three")):
+        done = [change for change in disk.staged.changes() if change.phase <= phase]
+        assert chain.read(applied(chain.data, done, disk.staged.size))[2 * SECTOR :].startswith(text)
     disk.close()
 
 

@@ -7,7 +7,8 @@ Blocks. How the phases keep every instant harmless:
   the new end in ``GROW`` before. Its table entry, four bytes of one sector, follows in ``CLAIM``: the block then holds
   zeros (or shows the parent) wherever the content belongs to a later phase.
 - In a differencing disk a sector whose bit is clear is the parent's, so its data is written in ``DATA`` whatever the
-  phase of the content, and only its bit takes that phase, at the earliest ``CLAIM``.
+  phase of the content, and only its bit takes that phase, at the earliest ``CLAIM``. What changes in it in later phases
+  is written over that, in those phases.
 - In a dynamic disk most readers do not look at the bits, one does: they are set behind the data.
 """
 
@@ -65,6 +66,7 @@ class BlockWriter:
         self.notes: list[str] = []
         self._new: dict[int, BlockAllocation] = {}
         self._old_bitmaps: dict[int, bytes] = {}
+        self._shown: dict[tuple[int, int], Phase] = {}
         self._end: int | None = None
 
     def write(self, offset: int, data: bytes, phase: Phase) -> None:
@@ -129,21 +131,10 @@ class BlockWriter:
 
     def _write_bytes(self, block: int, at: int, inside: int, data: bytes, phase: Phase) -> None:
         """Write into a block of a dynamic disk."""
-        place = at + self._bitmap_size + inside
         first, end = inside // SECTOR_SIZE, -(-(inside + len(data)) // SECTOR_SIZE)
-        new = self._new.get(block)
-        if new is None:
-            self._staged.write_at(place, data, phase)
-            if self._set_bits(block, at, first, end, max(phase, Phase.CLAIM)):
-                self._disk.reread_block(block)
-            return
-        # Where the block covers what was the end of the file, its zeros must be there before the block is referenced,
-        # so the content, in the same sectors, is written with them; the reference then waits for the content's phase.
-        covered = min(max(self._staged.original_size - place, 0), len(data))
-        if covered:
-            self._staged.write_at(place, data[:covered], Phase.DATA)
-            self._refer(new, phase)
-        self._staged.write_at(place + covered, data[covered:], phase)
+        self._staged.write_at(at + self._bitmap_size + inside, data, phase)
+        if block not in self._new and self._set_bits(block, at, first, end, max(phase, Phase.CLAIM)):
+            self._disk.reread_block(block)
 
     def _write_sectors(self, block: int, at: int, inside: int, data: bytes, phase: Phase) -> None:
         """Write into a block of a differencing disk: whole sectors where the parent's are replaced."""
@@ -153,30 +144,30 @@ class BlockWriter:
         shift = inside - first * SECTOR_SIZE
         content = old[:shift] + data + old[shift + len(data) :]
         place = at + self._bitmap_size
-        new = self._new.get(block)
         changed = False
-        shown = self._old_bitmap(block, at)
+        old_bits = self._old_bitmap(block, at)
+        shows = max(phase, Phase.CLAIM)
 
-        def kind(sector: int) -> str:
-            """Say how a sector is written: not at all, over what the file has, or where nothing shows yet."""
+        def since(sector: int) -> Phase | None:
+            """Say when a sector shows that is written, as far as that decides how; None for one that stays."""
             low, high = (sector - first) * SECTOR_SIZE, (sector - first + 1) * SECTOR_SIZE
             if old[low:high] == content[low:high]:
-                return "same"
-            return "present" if _bit(shown, sector) else "absent"
+                return None
+            return Phase.DATA if _bit(old_bits, sector) else self._shown.get((block, sector), shows)
 
-        for how, run in groupby(range(first, end), kind):
+        for shown, run in groupby(range(first, end), since):
             sectors = list(run)
             start, stop = sectors[0], sectors[-1] + 1
             piece = content[(start - first) * SECTOR_SIZE : (stop - first) * SECTOR_SIZE]
-            if how == "absent":
-                self._staged.write_at(place + start * SECTOR_SIZE, piece, Phase.DATA)
-                changed |= self._set_bits(
-                    block, at, start, stop, Phase.DATA if new is not None else max(phase, Phase.CLAIM)
-                )
-            elif how == "present":
+            if shown is None:
+                continue
+            if shown is Phase.DATA or shown < phase:
                 self._staged.write_at(place + start * SECTOR_SIZE, piece, phase)
-        if new is not None:
-            self._refer(new, phase)
+                continue
+            # Nothing shows there before that.
+            self._staged.write_at(place + start * SECTOR_SIZE, piece, Phase.DATA)
+            self._shown.update(((block, sector), shown) for sector in sectors)
+            changed |= self._set_bits(block, at, start, stop, shown)
         if changed:
             self._disk.reread_block(block)
 
@@ -220,7 +211,9 @@ class BlockWriter:
         staged.extend(new_footer_at + FOOTER_SIZE)
         if new_footer_at != footer_at:
             staged.write_at(new_footer_at, footer, Phase.GROW)
-            staged.write_at(footer_at, bytes(FOOTER_SIZE), Phase.DATA)
+            # A footer of this change, before it grew further, is never written at all.
+            phase = Phase.DATA if footer_at < staged.original_size else Phase.GROW
+            staged.write_at(footer_at, bytes(FOOTER_SIZE), phase)
         # Tools that died have left content behind the last block; a block begins as zeros.
         covered = min(staged.original_size, end) - start
         if covered > 0:
@@ -231,14 +224,10 @@ class BlockWriter:
         self.allocations.append(allocation)
         self._new[block] = allocation
         self._end = end
-        self._refer(allocation, Phase.CLAIM)
+        entry = (start // SECTOR_SIZE).to_bytes(4, "big")
+        staged.write_at(disk.header.table_offset + block * 4, entry, Phase.CLAIM)
         disk.reread_block(block)
         return start
-
-    def _refer(self, new: BlockAllocation, phase: Phase) -> None:
-        """Stage the table entry of a new block."""
-        entry = (new.file_offset // SECTOR_SIZE).to_bytes(4, "big")
-        self._staged.write_at(self._disk.header.table_offset + new.block * 4, entry, max(phase, Phase.CLAIM))
 
     def _next_block(self) -> int:
         """Return where the next block begins: behind everything that means something, not at the old footer."""

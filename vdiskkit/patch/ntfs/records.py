@@ -67,6 +67,7 @@ class RecordStore:
         self._mirrored = size // self.boot.record_size
         self.freed: set[int] = set()
         self._taken: set[int] = set()
+        self._phases: dict[int, Phase] = {}
 
     @property
     def record_size(self) -> int:
@@ -114,6 +115,8 @@ class RecordStore:
             )
         if number in self._taken and phase is Phase.LINK:
             phase = Phase.CLAIM  # nothing leads to it before what is linked, so it can be whole by then
+        # A record is written as a whole, with all that was changed in it before.
+        phase = self._phases[number] = max(phase, self._phases.get(number, phase))
         block = protect(data)
         self._write(self._runs, number, block, phase)
         if number < self._mirrored:

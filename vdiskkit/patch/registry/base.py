@@ -59,6 +59,8 @@ def seal(
 ) -> int:
     """Write the base block of an edited hive: sequence numbers above all others, times, size, checksum.
 
+    It comes before anything of the edit is visible, so that no log fits a hive that was changed half-way.
+
     Args:
         buffer: The hive file.
         base: Its base block as it was, after the replay of a dirty hive.
@@ -97,7 +99,7 @@ def seal(
         if bound or stamps[0]:
             block[_WRITTEN_AT:_MAJOR_AT] = later
         if bound or stamps[1]:
-            buffer.write(_BIN_WRITTEN_AT, later, Phase.LINK)
+            buffer.write(_BIN_WRITTEN_AT, later, Phase.HIVE_CLAIM)
     struct.pack_into("<I", block, _CHECKSUM_AT, checksum(bytes(block)))
-    buffer.write(0, bytes(block), Phase.LINK)
+    buffer.write(0, bytes(block), Phase.HIVE_OPEN)
     return sequence

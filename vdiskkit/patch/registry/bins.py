@@ -35,16 +35,19 @@ class Bin:
         starts: Where its cells begin, in order.
         sizes: Sizes of the cells by their start, used ones negative as in the file.
         free: Sizes of the free cells by their start.
+        old: Where cells began before the edit. A size that stands there decides at once what lies behind it, up to the
+            next one; what stands elsewhere is inside of a free cell until then.
     """
 
-    __slots__ = ("free", "size", "sizes", "start", "starts")
+    __slots__ = ("free", "old", "size", "sizes", "start", "starts")
 
-    def __init__(self, start: int, size: int, sizes: dict[int, int]) -> None:
+    def __init__(self, start: int, size: int, sizes: dict[int, int], *, new: bool = False) -> None:
         self.start = start
         self.size = size
         self.sizes = sizes
         self.starts = list(sizes)
         self.free = {offset: length for offset, length in sizes.items() if length > 0}
+        self.old = frozenset[int]() if new else frozenset(sizes)
 
     def best_fit(self, need: int) -> int | None:
         """Return the smallest free cell of at least ``need`` bytes, the first of several; None when none is."""
@@ -64,16 +67,21 @@ class Bin:
             self.sizes[left] = self.free[left] = rest
         return rest
 
-    def release(self, offset: int) -> tuple[int, int]:
-        """Free a used cell and join it with its free neighbours; return start and size of the free cell."""
+    def release(self, offset: int, *, across: bool) -> tuple[int, int]:
+        """Free a used cell and join it with its free neighbours; return start and size of the free cell.
+
+        Args:
+            offset: The cell.
+            across: Whether it is joined across the places where cells began before the edit.
+        """
         size = -self.sizes[offset]
         following = offset + size
-        if following in self.free:
+        if following in self.free and (across or following not in self.old):
             size += self.free.pop(following)
             del self.sizes[following]
             del self.starts[bisect_left(self.starts, following)]
         index = bisect_left(self.starts, offset)
-        if index and self.starts[index - 1] in self.free:
+        if index and self.starts[index - 1] in self.free and (across or offset not in self.old):
             del self.starts[index]
             del self.sizes[offset]
             offset = self.starts[index - 1]

@@ -13,7 +13,7 @@ from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.patch.staging import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
@@ -92,6 +92,15 @@ class WriteBuffer:
                 data[low:high] = page[low - start : high - start]
         return bytes(data)
 
+    def read_old(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset`` as they were before this edit, zeros where the file grew.
+
+        Raises:
+            CorruptStructureError: The range reaches outside.
+        """
+        self._check(offset, length)
+        return self._below(offset, length)
+
     def write(self, offset: int, data: bytes, phase: Phase) -> None:
         """Write ``data`` at ``offset``; bytes at its ends that are there already are not written.
 
@@ -118,6 +127,26 @@ class WriteBuffer:
             self._writes[phase] = _joined(self._writes[phase], touching=False)
             self._pending[phase] = sum(len(part) for _, part in self._writes[phase])
             self._most[phase] = max(2 * self._pending[phase], _PENDING)
+
+    def defer(self, ranges: Iterable[tuple[int, int]], phase: Phase, until: Phase | None) -> None:
+        """Have what was written into some ranges in one phase written in another one, or not at all.
+
+        Args:
+            ranges: Start and end of each, apart from each other. No write reaches over an end.
+            phase: The phase in which it was written.
+            until: The phase in which nothing of it was written yet; None when it is not written.
+        """
+        spans = sorted(ranges)
+        starts = [start for start, _ in spans]
+        kept: list[tuple[int, bytes]] = []
+        moved: list[tuple[int, bytes]] = []
+        for write in self._writes[phase]:
+            number = bisect_right(starts, write[0]) - 1
+            (moved if number >= 0 and write[0] < spans[number][1] else kept).append(write)
+        self._writes[phase] = kept
+        if until is not None:
+            for start, data in moved:
+                self._note(until, start, data)
 
     def extend(self, size: int) -> None:
         """Make the file longer; the new part reads as zeros.
@@ -158,9 +187,9 @@ class WriteBuffer:
                 self._source.write_at(start, data, phase)
         for phase in Phase:
             for start, data in _joined(self._writes[phase]):
-                placed = [(start, data, phase)] if replayed is None else replayed.placed(start, data, phase)
-                for at, part, when in placed:
-                    self._source.write_at(at, part, when)
+                if replayed is not None:
+                    replayed.edited(start, len(data))
+                self._source.write_at(start, data, phase)
         for phase, writes in self._writes.items():
             writes.clear()
             self._pending[phase], self._most[phase] = 0, _PENDING

@@ -6,6 +6,11 @@ then in a few bins behind the key's, then from a new bin at the end. The hive is
 A cell that the old state of the hive refers to is freed only when the edit is committed, so that its bytes are not used
 for anything new before nothing points to it any more. What a freed cell held is left in it, as Windows leaves it.
 
+Every prefix of an edit is a sound hive, as far as it goes down to sectors of 512 bytes. New cells are made inside free
+ones, where nobody looks (``DATA``); then the sizes at whose places cells began before turn free space into used cells
+(``HIVE_CLAIM``), each by itself; then what leads to them is written (``HIVE_LINK``), where what belongs together lies
+in one sector; and cells that nothing leads to any more are freed in the end (``RELEASE``).
+
 Follows the sections "Hive bin" and "Cell" of the "Windows registry file format specification".
 """
 
@@ -17,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.patch.registry.bins import BIN_HEADER, PAGE, Bin, bin_at, bin_of_cell, new_bin_header
-from vdiskkit.patch.staging import Phase
+from vdiskkit.patch.staging import SECTOR, Phase
 from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
 from vdiskkit.registry.cells import NO_CELL
 
@@ -52,6 +57,7 @@ class CellStore:
         self._recent: dict[int, Bin] = {}
         self._fresh: set[int] = set()
         self._doomed: dict[int, None] = {}
+        self._apart: dict[int, tuple[int, int]] = {}
 
     def location(self, offset: int) -> Location:
         """The address of a cell, as an offset in the hive file."""
@@ -94,8 +100,29 @@ class CellStore:
             raise self._error(offset, what, f"the cell there holds {room} bytes and {minimum} are needed")
         return self._buffer.read_at(BASE_BLOCK_SIZE + offset + 4, min(room, maximum))
 
+    def is_used(self, offset: int) -> bool:
+        """Whether a cell was not given back; for one that was in use."""
+        return offset not in self._doomed
+
+    def is_new(self, offset: int) -> bool:
+        """Whether a cell was made by this edit: nothing visible leads to it yet."""
+        return offset in self._fresh
+
+    def is_one_sector(self, *parts: tuple[int, int, bytes]) -> bool:
+        """Whether parts of cells can be written at once: what would differ from before the edit lies in one sector.
+
+        Args:
+            parts: Cell, position in its content, bytes. In new cells everything can be written at any time.
+        """
+        sectors: set[int] = set()
+        for offset, at, data in parts:
+            if offset not in self._fresh:
+                start = BASE_BLOCK_SIZE + offset + 4 + at
+                sectors.update(_changed_sectors(start, self._buffer.read_old(start, len(data)), data))
+        return len(sectors) <= 1
+
     # -- writing ---------------------------------------------------------------------------------------------------
-    def write(self, offset: int, at: int, data: bytes, phase: Phase = Phase.LINK) -> None:
+    def write(self, offset: int, at: int, data: bytes, phase: Phase = Phase.HIVE_LINK) -> None:
         """Write ``data`` at position ``at`` of the content of a used cell.
 
         A cell that is new in this edit is not yet part of the hive, whatever the phase asked for.
@@ -124,9 +151,9 @@ class CellStore:
         rest = found.take(offset, need)
         self._recent[found.start] = self._recent.pop(found.start, found)
         if rest:
-            self._buffer.write(BASE_BLOCK_SIZE + offset + need, _SIZE.pack(rest), Phase.DATA)
-        cell = (_SIZE.pack(-need) + content).ljust(need - spare, b"\0")
-        self._buffer.write(BASE_BLOCK_SIZE + offset, cell, Phase.DATA)
+            self._write_size(found, offset + need, rest)
+        self._buffer.write(BASE_BLOCK_SIZE + offset + 4, content.ljust(need - spare - 4, b"\0"), Phase.DATA)
+        self._write_size(found, offset, -need)
         self._fresh.add(offset)
         return offset
 
@@ -139,16 +166,64 @@ class CellStore:
         self.capacity(offset, what)
         if offset in self._fresh:
             self._fresh.discard(offset)
-            self._release(offset, Phase.DATA)
+            found = self._by_page[offset // PAGE]
+            self._write_size(found, *found.release(offset, across=False))
         else:
             self._doomed[offset] = None
 
+    def count_apart(self, offset: int, at: int, list_at: int) -> None:
+        """Note that a count in a cell changes with the pointer to a list, which may lie in the next sector.
+
+        Args:
+            offset: The cell, in use before the edit.
+            at: Position of the count in its content, 32 bits.
+            list_at: Position of the pointer, 32 bits.
+        """
+        start = BASE_BLOCK_SIZE + offset + 4
+        if offset not in self._fresh and (start + at) // SECTOR != (start + list_at) // SECTOR:
+            self._apart[offset] = start + at, start + list_at
+
+    def torn(self) -> list[int]:
+        """Return the cells whose counts and pointers change in two sectors, so that a disk may write one of both alone.
+
+        Where a count was zero, or becomes so, the pointer beside it is not followed: it can be there before the count,
+        and outlast it.
+        """
+        buffer = self._buffer
+        found = []
+        for offset, (count_at, _) in self._apart.items():
+            old, new = buffer.read_old(count_at, 4), buffer.read_at(count_at, 4)
+            if old != new and any(old) and any(new):
+                found.append(offset)
+        return found
+
     def settle(self) -> None:
-        """Free all cells that were given back; called when the edit is committed."""
+        """Free all cells that were given back; called when the edit is committed.
+
+        What was written into such a cell before is forgotten: something may lead to it until the very end, and what it
+        would be led to may be gone.
+        """
+        buffer = self._buffer
+        doomed = [(offset, offset - self._by_page[offset // PAGE].sizes[offset]) for offset in self._doomed]
+        ranges = [(BASE_BLOCK_SIZE + start + 4, BASE_BLOCK_SIZE + end) for start, end in doomed]
+        for phase in (Phase.HIVE_CLAIM, Phase.HIVE_LINK, Phase.HIVE_UNLINK):
+            buffer.defer(ranges, phase, None)
+        first, last = [], []
+        for count_at, list_at in self._apart.values():
+            if not any(buffer.read_old(count_at, 4)):
+                first.append((list_at, list_at + 4))
+            elif not any(buffer.read_at(count_at, 4)):
+                last.append((list_at, list_at + 4))
+        buffer.defer(first, Phase.HIVE_LINK, Phase.HIVE_CLAIM)
+        buffer.defer(last, Phase.HIVE_LINK, Phase.RELEASE)
         for offset in self._doomed:
-            self._release(offset, Phase.RELEASE)
+            start, size = self._by_page[offset // PAGE].release(offset, across=True)
+            buffer.write(BASE_BLOCK_SIZE + start, _SIZE.pack(size), Phase.RELEASE)
+        for found in self._recent.values():
+            found.old = frozenset(found.sizes)
         self._doomed.clear()
         self._fresh.clear()
+        self._apart.clear()
 
     def bins_between(self, start: int, end: int) -> list[int]:
         """Return the starts of the loaded bins that overlap a range of the hive file."""
@@ -156,9 +231,10 @@ class CellStore:
         return sorted({self._by_page[number].start for number in pages if number in self._by_page})
 
     # -- bins ------------------------------------------------------------------------------------------------------
-    def _release(self, offset: int, phase: Phase) -> None:
-        start, size = self._by_page[offset // PAGE].release(offset)
-        self._buffer.write(BASE_BLOCK_SIZE + start, _SIZE.pack(size), phase)
+    def _write_size(self, found: Bin, offset: int, size: int) -> None:
+        """Write the size of a cell that the edit made, or of what it left of a free one."""
+        phase = Phase.HIVE_CLAIM if offset in found.old else Phase.DATA
+        self._buffer.write(BASE_BLOCK_SIZE + offset, _SIZE.pack(size), phase)
 
     def _bin_of(self, offset: int) -> Bin | None:
         found = self._by_page.get(offset // PAGE)
@@ -210,7 +286,7 @@ class CellStore:
         # Behind the bins the file may hold remnants, so all of the new bin is written.
         self._buffer.write(BASE_BLOCK_SIZE + start, content.ljust(size, b"\0"), Phase.DATA)
         self.bins_size += size
-        new = Bin(start, size, {first: size - BIN_HEADER})
+        new = Bin(start, size, {first: size - BIN_HEADER}, new=True)
         self._remember(new)
         return new, first
 
@@ -220,3 +296,13 @@ class CellStore:
             location=self.location(offset),
             hint="the hive is damaged: restore it, or let Windows repair it by loading it",
         )
+
+
+def _changed_sectors(start: int, old: bytes, new: bytes) -> Iterator[int]:
+    """Yield the numbers of the sectors in which two contents of a place in the file differ."""
+    at = 0
+    while at < len(new):
+        end = at + SECTOR - (start + at) % SECTOR
+        if old[at:end] != new[at:end]:
+            yield (start + at) // SECTOR
+        at = end

@@ -6,8 +6,8 @@ r"""Setting, adding and deleting values and keys of one hive.
     editor.commit()
 
 Everything is checked before it is changed, kept in memory until :meth:`HiveEditor.commit`, and handed on there in an
-order in which each prefix is sane by itself: new cells, then what points to them, then what is given back. A hive that
-was not closed cleanly is edited as its logs leave it, and they are replayed into it with the edit.
+order in which each prefix is a sound hive: new cells, then what leads to them, then what is given back. A hive that was
+not closed cleanly is edited as its logs leave it, and they are replayed into it with the edit.
 
 Follows Maxim Suhanov's "Windows registry file format specification".
 """
@@ -25,6 +25,7 @@ from vdiskkit.patch.registry.buffer import WriteBuffer
 from vdiskkit.patch.registry.cells import CellStore
 from vdiskkit.patch.registry.changes import ChangeKind, HiveChange, Touched, ValueData
 from vdiskkit.patch.registry.encode import encode
+from vdiskkit.patch.registry.moving import move_torn_keys
 from vdiskkit.patch.registry.names import check_new_keys, check_new_value, split_path
 from vdiskkit.patch.registry.records import (
     NK_MAX_SUBKEY_NAME,
@@ -39,11 +40,10 @@ from vdiskkit.patch.registry.records import (
     read_key,
 )
 from vdiskkit.patch.registry.replay import replayed_hive
-from vdiskkit.patch.registry.security import add_references
+from vdiskkit.patch.registry.security import SecurityCounts
 from vdiskkit.patch.registry.subkeys import SubkeyList
 from vdiskkit.patch.registry.tree import collect_tree, free_tree, refuse_stand_in
 from vdiskkit.patch.registry.values import DATA_MAX, PLAIN_DATA_MAX, KeyValues
-from vdiskkit.patch.staging import Phase
 from vdiskkit.registry.logs import read_log_sequences
 from vdiskkit.registry.value_types import type_name
 
@@ -106,6 +106,7 @@ class HiveEditor:
             raise UsageError(f"the time {now} is not one that can be stored")
         self._base = open_base_block(self._buffer, name, refuse_ktm=refuse_ktm)
         self._cells = CellStore(self._buffer, self._base.hive_bins_size)
+        self._securities = SecurityCounts(self._cells)
         self._ordered: set[int] = set()
         self._lists: dict[int, SubkeyList] = {}
         self._open_values: KeyValues | None = None
@@ -284,7 +285,7 @@ class HiveEditor:
         parent = self._subkeys(chain[-2])
         with self._changing():
             parent.remove(key.name)
-            values = free_tree(self._cells, tree, self._subkeys, self._base.minor)
+            values = free_tree(self._cells, tree, self._subkeys, self._securities, self._base.minor)
             self._lists.clear()
             self._last = None
             self._forget(path)
@@ -316,6 +317,10 @@ class HiveEditor:
         with self._changing():
             if replayed is not None:
                 self._bins.update(bins_over(self._buffer.read_at, self._cells.bins_size, replayed.pages))
+            for path, has_subkeys in move_torn_keys(self._cells, self._base.root_cell, self._base.minor):
+                self._keys[path] = has_subkeys or self._keys.get(path, False)
+            self._ordered.clear()
+            self._securities.settle()
             self._cells.settle()
             bins_size = self._cells.bins_size
             sequence = seal(
@@ -425,7 +430,7 @@ class HiveEditor:
         for name in names:
             parent = chain[-1]
             offset = self._cells.allocate(new_key(parent, name, self._now), parent.offset)
-            add_references(self._cells, parent.security, 1)
+            self._securities.add(parent.security, 1)
             self._subkeys(parent).insert(name, offset)
             if name_size(name) > parent.max_subkey_name:
                 put16(self._cells, parent.offset, NK_MAX_SUBKEY_NAME, name_size(name))
@@ -436,7 +441,7 @@ class HiveEditor:
 
     def _finish_key(self, chain: list[KeyRecord], *, subkeys_changed: bool = False) -> str:
         """Give a changed key its time; return its path."""
-        self._cells.write(chain[-1].offset, NK_WRITTEN, U64.pack(self._now), Phase.LINK)
+        self._cells.write(chain[-1].offset, NK_WRITTEN, U64.pack(self._now))
         path = _path(chain)
         self._keys[path] = subkeys_changed or self._keys.get(path, False)
         return path

@@ -23,6 +23,7 @@ U32 = struct.Struct("<I")
 U64 = struct.Struct("<Q")
 
 NK_WRITTEN = 4
+NK_PARENT = 16
 NK_SUBKEY_COUNT = 20
 NK_SUBKEY_LIST = 28
 NK_VALUE_COUNT = 36
@@ -224,13 +225,13 @@ def value_fields(length: int, data: int, kind: int) -> bytes:
 
 
 def put16(cells: CellStore, offset: int, at: int, number: int) -> None:
-    """Set a 16-bit field of a record that is in use."""
-    cells.write(offset, at, U16.pack(number), Phase.LINK)
+    """Raise a 16-bit maximum field of a record that is in use."""
+    cells.write(offset, at, U16.pack(number), Phase.HIVE_CLAIM)
 
 
-def put32(cells: CellStore, offset: int, at: int, number: int) -> None:
+def put32(cells: CellStore, offset: int, at: int, number: int, phase: Phase = Phase.HIVE_LINK) -> None:
     """Set a 32-bit field of a record that is in use."""
-    cells.write(offset, at, U32.pack(number), Phase.LINK)
+    cells.write(offset, at, U32.pack(number), phase)
 
 
 def _decode_name(cells: CellStore, offset: int, raw: bytes, at: int, length: int, *, latin1: bool) -> str:

@@ -5,8 +5,9 @@ is only in the logs, or be lost itself when the logs are replayed over it. So th
 the same change, and the edit is made on top: what it says was there before is what Windows would have shown.
 
 The base block is the switch between old and new. Until it is written the hive stays dirty, and Windows replays its logs
-again, over all that they hold: whatever of it was written by then does no harm. So sectors that a log holds come first,
-edited or not, and the base block comes last, together with what was changed in sectors that no log holds.
+again, over all that they hold: whatever of it was written by then does no harm. So what the replay changes comes first,
+with new content for cells that are free after it; then the base block, which says that the hive is clean; and then the
+rest of the edit, as that of any clean hive.
 
 Follows the sections "Dirty state of a hive" and "Transaction log files" of Maxim Suhanov's "Windows registry file
 format specification".
@@ -70,7 +71,7 @@ class ReplayedHive:
         return frozenset(number // per_page - 1 for number in self._sectors if number >= per_page)
 
     def unedited(self) -> Iterator[tuple[int, bytes]]:
-        """Yield what the replay changes and the edit left so, as far as it is placed: offset, bytes of a sector."""
+        """Yield what the replay changes and the edit left so, as far as it is noted: offset, bytes of a sector."""
         for offset, data, _ in self.writes():
             for at in range(0, len(data), SECTOR):
                 if (offset + at) // SECTOR not in self._edited:
@@ -81,15 +82,12 @@ class ReplayedHive:
         for offset, data in self._replayed.pages:
             for start, end, changed in self._runs(offset, offset + len(data)):
                 if changed:
-                    phase = Phase.RELEASE if start < BASE_BLOCK_SIZE else Phase.DATA
+                    phase = Phase.HIVE_OPEN if start < BASE_BLOCK_SIZE else Phase.DATA
                     yield start, data[start - offset : end - offset], phase
 
-    def placed(self, offset: int, data: bytes, phase: Phase) -> Iterator[tuple[int, bytes, Phase]]:
-        """Split an edit into parts, and say when each is written: offset, bytes, phase."""
-        self._edited.update(range(offset // SECTOR, (offset + len(data) - 1) // SECTOR + 1))
-        for start, end, changed in self._runs(offset, offset + len(data)):
-            early = start >= BASE_BLOCK_SIZE and (changed or phase <= Phase.DATA)
-            yield start, data[start - offset : end - offset], Phase.DATA if early else Phase.RELEASE
+    def edited(self, offset: int, length: int) -> None:
+        """Note that the edit changes a range."""
+        self._edited.update(range(offset // SECTOR, (offset + length - 1) // SECTOR + 1))
 
     @property
     def logs(self) -> str:

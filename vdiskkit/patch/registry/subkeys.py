@@ -8,6 +8,9 @@ A list keeps its kind. One that is full is split as Windows does it: an ``lf`` l
 become leaves under an ``ri`` list; a leaf is halved, or a new one begun when the key comes last. A leaf that becomes
 empty goes.
 
+A list that was there before the edit is never changed: a new one takes its place together with the count in the key, as
+Windows drops a list whose length is not that count. Where the two lie in two sectors the key moves.
+
 Follows the section "Subkeys list" of the "Windows registry file format specification".
 """
 
@@ -97,6 +100,26 @@ class SubkeyList:
     def cells_used(self) -> list[int]:
         """Offsets of all cells of the list."""
         return self._leaves + ([] if self._root is None else [self._root])
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """Offsets of the leaves, in order."""
+        return tuple(self._leaves)
+
+    def place_of(self, offset: int) -> tuple[int, int]:
+        """Return the leaf that leads to a key node, and the position of the pointer in its content.
+
+        Raises:
+            CorruptStructureError: None does.
+        """
+        for number in range(len(self._leaves)):
+            leaf = self._leaf(number)
+            offsets = leaf.key_offsets()
+            if offset in offsets:
+                return leaf.offset, HEAD.size + entry_width(leaf.kind) * offsets.index(offset)
+        raise CorruptStructureError(
+            "a key is not in the list of the key above it", location=self._cells.location(offset)
+        )
 
     def offsets(self) -> list[int]:
         """Offsets of all subkeys' key nodes, in list order."""
@@ -302,6 +325,7 @@ class SubkeyList:
     def _count(self, step: int) -> None:
         count = self._key.subkey_count + step
         put32(self._cells, self._key.offset, NK_SUBKEY_COUNT, count)
+        self._cells.count_apart(self._key.offset, NK_SUBKEY_COUNT, NK_SUBKEY_LIST)
         self._key = self._key._replace(subkey_count=count)
 
     def _point_key(self) -> None:
@@ -321,11 +345,11 @@ class SubkeyList:
         self._store_leaf(number)
 
     def _store_leaf(self, number: int) -> None:
-        """Write a leaf that changed, in place or as a new cell."""
-        leaf = self._leaf(number)
+        """Write a leaf that changed: one of this edit in place, as long as it fits, else as a new cell."""
+        cells, leaf = self._cells, self._leaf(number)
         content = encode_leaf(leaf.kind, leaf.entries)
-        if len(content) <= self._cells.capacity(leaf.offset, "a subkey list"):
-            self._cells.write(leaf.offset, 0, content)
+        if cells.is_new(leaf.offset) and len(content) <= cells.capacity(leaf.offset, "a subkey list"):
+            cells.write(leaf.offset, 0, content)
         else:
             self._replace_leaf(number, leaf)
 
@@ -338,7 +362,7 @@ class SubkeyList:
         if self._root is None:
             self._point_key()
         else:
-            put32(self._cells, self._root, HEAD.size + 4 * number, new)
+            self._store_root()
         self._cells.free(old, "a subkey list")
 
     def _new_leaf(self, kind: bytes, entries: list[bytes], spare: int = 0) -> int:
@@ -374,11 +398,11 @@ class SubkeyList:
         self._store_leaf(number)
 
     def _store_root(self) -> None:
-        """Write the list of lists, in place or as a new cell."""
+        """Write the list of lists: one of this edit in place, as long as it fits, else as a new cell."""
+        cells, old = self._cells, self._root
         content = HEAD.pack(b"ri", len(self._leaves)) + struct.pack(f"<{len(self._leaves)}I", *self._leaves)
-        old = self._root
-        if old is not None and len(content) <= self._cells.capacity(old, "a list of subkey lists"):
-            self._cells.write(old, 0, content)
+        if old is not None and cells.is_new(old) and len(content) <= cells.capacity(old, "a list of subkey lists"):
+            cells.write(old, 0, content)
             return
         self._root = self._cells.allocate(content, self._key.offset)
         self._point_key()

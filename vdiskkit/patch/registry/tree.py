@@ -14,7 +14,6 @@ from vdiskkit.patch.registry.records import (
     check_parent,
     read_key,
 )
-from vdiskkit.patch.registry.security import drop_references
 from vdiskkit.patch.registry.values import KeyValues
 from vdiskkit.registry.cells import NO_CELL
 from vdiskkit.registry.room import CellSet
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vdiskkit.patch.registry.cells import CellStore
+    from vdiskkit.patch.registry.security import SecurityCounts
     from vdiskkit.patch.registry.subkeys import SubkeyList
 
 __all__ = ["collect_tree", "free_tree", "refuse_stand_in"]
@@ -84,13 +84,20 @@ def collect_tree(
     return found
 
 
-def free_tree(cells: CellStore, tree: list[KeyRecord], subkeys: Callable[[KeyRecord], SubkeyList], minor: int) -> int:
+def free_tree(
+    cells: CellStore,
+    tree: list[KeyRecord],
+    subkeys: Callable[[KeyRecord], SubkeyList],
+    securities: SecurityCounts,
+    minor: int,
+) -> int:
     """Give back all cells of keys that are listed nowhere any more.
 
     Args:
         cells: Cells of the hive.
         tree: The keys, from :func:`collect_tree`.
         subkeys: Opens the subkey list of a key.
+        securities: Counts the users of security descriptors.
         minor: Minor version of the hive.
 
     Returns:
@@ -107,5 +114,5 @@ def free_tree(cells: CellStore, tree: list[KeyRecord], subkeys: Callable[[KeyRec
             cells.free(key.class_offset, f"the class name of {key.name!r}")
         cells.free(key.offset, f"the key {key.name!r}")
     for security, count in Counter(key.security for key in tree).items():
-        drop_references(cells, security, count)
+        securities.drop(security, count)
     return sum(key.value_count for key in tree)

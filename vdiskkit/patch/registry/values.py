@@ -1,5 +1,9 @@
 """Value lists and the data of values for the editor.
 
+A value is changed in place where all that differs lies in one sector; else its new data, and if need be a new record of
+it, are made first, and one field of four or eight bytes, in one sector, leads to them. A list that becomes shorter gets
+a new cell, as Windows takes a value for damaged that stands in it twice or not at all.
+
 Follows the sections "Key values list", "Key value" and "Big data" of the "Windows registry file format specification".
 """
 
@@ -188,20 +192,38 @@ class KeyValues:
         return part.tobytes()
 
     def change(self, record: ValueRecord, kind: int, data: bytes) -> None:
-        """Give a value another type or other data: in place when it fits, else in a new cell."""
+        """Give a value another type or other data: in place when it fits into one sector, else in new cells."""
         cells = self._cells
         old = data_cells(cells, record, self._minor)
         plain = len(old) == 1 and not self._is_big(len(data)) and len(data) > INLINE_MAX
         if plain and cells.capacity(old[0], "the data of a value") >= len(data):
-            cells.write(old[0], 0, data)
-            length, where = len(data), old[0]
-            old = []
+            fields = value_fields(len(data), old[0], kind)
+            if cells.is_one_sector((old[0], 0, data), (record.offset, VK_DATA_LENGTH, fields)):
+                cells.write(old[0], 0, data)
+                cells.write(record.offset, VK_DATA_LENGTH, fields)
+                self._raise_maximum(NK_MAX_VALUE_DATA, len(data))
+                return
+        length, where = self._place_data(data)
+        fields = value_fields(length, where, kind)
+        if cells.is_one_sector((record.offset, VK_DATA_LENGTH, fields)):
+            cells.write(record.offset, VK_DATA_LENGTH, fields)
         else:
-            length, where = self._place_data(data)
-        cells.write(record.offset, VK_DATA_LENGTH, value_fields(length, where, kind))
+            self._renew(record, fields)
         for offset in old:
             cells.free(offset, f"the data of the value {record.name!r}")
         self._raise_maximum(NK_MAX_VALUE_DATA, len(data))
+
+    def _renew(self, record: ValueRecord, fields: bytes) -> None:
+        """Put a new record in the place of one whose fields lie in two sectors."""
+        cells, key = self._cells, self._key
+        what = f"the value {record.name!r}"
+        room = cells.capacity(record.offset, what)
+        content = cells.read(record.offset, room, room, what)
+        content = content[:VK_DATA_LENGTH] + fields + content[VK_DATA_LENGTH + len(fields) :]
+        place = self._place_of(record)
+        self._offsets[place] = cells.allocate(content, key.offset)
+        self._kept = min(self._kept, place)
+        cells.free(record.offset, what)
 
     def add(self, name: str, kind: int, data: bytes) -> None:
         """Add a value behind the others."""
@@ -254,7 +276,7 @@ class KeyValues:
     def _raise_maximum(self, field: int, needed: int) -> None:
         if needed > self._longest[field]:
             self._longest[field] = needed
-            put32(self._cells, self._key.offset, field, needed)
+            put32(self._cells, self._key.offset, field, needed, Phase.HIVE_CLAIM)
 
 
 def data_cells(cells: CellStore, record: ValueRecord, minor: int) -> list[int]:

@@ -22,6 +22,7 @@ from tests.build.hive_log import (
     sequences,
     with_base,
 )
+from tests.build.prefixes import torn_files
 from tests.unit.patch.registry.dirty import (
     NEW,
     SPP,
@@ -33,6 +34,7 @@ from tests.unit.patch.registry.dirty import (
     open_dirty,
     software,
 )
+from tests.unit.patch.registry.halfway import assert_halfway, assert_sound
 from tests.unit.patch.registry.model import NOW, edited, flat
 from vdiskkit.errors import FormatError, LogReplayNeededError, WriteRefusedError
 from vdiskkit.io import BytesSource
@@ -214,44 +216,41 @@ def test_logs_stay_as_they_are() -> None:
 @pytest.mark.parametrize("large", [0, 30000])
 @pytest.mark.parametrize("old", [False, True])
 def test_until_the_base_block_is_written_the_logs_bring_back_the_old_state(old: bool, large: int) -> None:
-    """Whatever part of the first phase is written: replayed again, the hive holds what it held, sound but for leaks."""
+    """Whatever part is written up to there: replayed again, the hive holds what it held. Then it is a clean one."""
     states = history(large=large)
     dirty = old_format(states) if old else new_format(states, split=2)
     editor, staged = open_dirty(dirty)
     change(editor)
     editor.commit()
     result = staged.read_at(0, staged.size)
-    wanted = flat(dirty.after)
+    wanted, new = flat(dirty.after), flat(result)
     changes = staged.changes()
-    early = [
-        (item.offset + at, item.after[at : at + 512])
-        for item in changes
-        if item.phase <= Phase.DATA
-        for at in range(0, len(item.after), 512)
-    ]
-    assert early
-    assert all(item.phase in (Phase.DATA, Phase.RELEASE) for item in changes)
-    assert [item.phase for item in changes if item.offset == 0] == [Phase.RELEASE]
-    image = bytearray(dirty.primary.ljust(len(result), b"\0"))
-    step = max(len(early) // 12, 1)
-    for start in range(0, len(early), step):
-        for offset, data in early[start : start + step]:
-            image[offset : offset + 512] = data
-        found = replay(BytesSource(bytes(image)), logs_of(dirty))
-        assert not found.stale
-        assert flat(found.source.read_at(0, found.source.size)) == wanted
-    for item in changes:
-        image[item.offset : item.offset + len(item.after)] = item.after
-    assert bytes(image) == result
+    assert [item.phase for item in changes if item.offset == 0] == [Phase.HIVE_OPEN]
+    assert {item.offset // 512 for item in changes if item.phase is Phase.HIVE_OPEN} == {0}
+    seen = set()
+    for torn in torn_files(staged, most=12):
+        found = replay(BytesSource(torn.data), logs_of(dirty))
+        if torn.phase < Phase.HIVE_OPEN:
+            assert not found.stale
+            whole = found.source.read_at(0, found.source.size)
+            assert_sound(whole)
+            assert flat(whole) == wanted
+        else:
+            assert found.reason == "the hive is clean: its logs do not count"
+            assert_halfway(torn.data, wanted, new)
+        seen.add(torn.phase)
+    assert {Phase.DATA, Phase.HIVE_OPEN, Phase.HIVE_LINK, Phase.RELEASE} <= seen
+    assert torn.data == result
 
 
-def test_an_edit_of_replayed_pages_alone_is_switched_by_the_base_block() -> None:
+def test_an_edit_of_replayed_pages_alone_comes_behind_the_base_block() -> None:
     dirty = new_format(history())
     editor, staged = open_dirty(dirty)
     editor.set_value(SPP, "SkipRearm", 4, 77)
     editor.commit()
     late = [item for item in staged.changes() if item.phase is not Phase.DATA]
-    assert [(item.offset, len(item.after)) for item in late] == [(0, 512)]
+    assert (late[0].phase, late[0].offset) == (Phase.HIVE_OPEN, 0)
+    assert {item.phase for item in late[1:]} == {Phase.HIVE_CLAIM, Phase.HIVE_LINK}
 
 
 # -- logs that are not whole ------------------------------------------------------------------------------------------

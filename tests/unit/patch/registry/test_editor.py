@@ -354,8 +354,8 @@ def test_new_first_then_pointers_then_what_is_given_back() -> None:
     editor.commit()
     phases = [phase for _, _, phase in source.writes]
     assert phases == sorted(phases)
-    assert set(phases) == {Phase.DATA, Phase.LINK, Phase.RELEASE}
-    # Until the second phase the old state is whole: nothing it refers to has been overwritten.
+    assert set(phases) == {Phase.DATA, Phase.HIVE_OPEN, Phase.HIVE_CLAIM, Phase.HIVE_LINK, Phase.RELEASE}
+    # After the first phase the old state is whole: nothing it refers to has been overwritten.
     partly = bytearray(before.ljust(source.size, b"\0"))
     for offset, data, phase in source.writes:
         if phase is Phase.DATA:

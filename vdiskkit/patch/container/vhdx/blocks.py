@@ -9,7 +9,8 @@ keep every instant harmless:
   written to the log first, then the headers refer to the log, and only then the table itself is written in ``CLAIM``.
   Until the content is written in its own phase the block shows zeros, or the parent.
 - A sector whose bit is clear is the parent's, so its data is written in ``DATA`` whatever the phase of the content, and
-  only its bit takes that phase, at the earliest ``CLAIM``. Bits that are left over from a block that was there earlier
+  only its bit takes that phase, at the earliest ``CLAIM``. What changes in it in later phases is written over that, in
+  those phases. Bits that are left over from a block that was there earlier
   are cleared in ``DATA``, when nobody looks at them.
 """
 
@@ -66,6 +67,7 @@ class VhdxWriter:
         self._new: dict[int, BlockAllocation] = {}
         self._new_bitmaps: set[int] = set()
         self._old_bitmaps: dict[int, bytes] = {}
+        self._shown: dict[tuple[int, int], Phase] = {}
         self._bits = BitmapWriter(staged, self._old)
         self._headers: HeaderWriter | None = None
         self._data_id_renewed = False
@@ -159,26 +161,32 @@ class VhdxWriter:
         old = self._disk.read_at(block * self._disk.block_size + first * size, (end - first) * size)
         shift = inside - first * size
         content = old[:shift] + data + old[shift + len(data) :]
-        shown = self._old_bitmap(block)
+        old_bits = self._old_bitmap(block)
+        shows = max(phase, Phase.CLAIM)
 
-        def kind(sector: int) -> str:
-            """Say how a sector is written: not at all, over what the file has, or where nothing shows yet."""
+        def since(sector: int) -> Phase | None:
+            """Say when a sector shows that is written, as far as that decides how; None for one that stays."""
             low, high = (sector - first) * size, (sector - first + 1) * size
             if old[low:high] == content[low:high]:
-                return "same"
-            return "present" if shown[sector // 8] >> sector % 8 & 1 else "absent"
+                return None
+            in_file = old_bits[sector // 8] >> sector % 8 & 1
+            return Phase.DATA if in_file else self._shown.get((block, sector), shows)
 
         changed = False
-        for how, run in groupby(range(first, end), kind):
+        for shown, run in groupby(range(first, end), since):
             sectors = list(run)
             start, stop = sectors[0], sectors[-1] + 1
             piece = content[(start - first) * size : (stop - first) * size]
-            if how == "absent":
-                self._staged.write_at(at + start * size, piece, Phase.DATA)
-                self._bits.set(self._bits_at(block), start, stop, max(phase, Phase.CLAIM))
-                changed = True
-            elif how == "present":
+            if shown is None:
+                continue
+            if shown is Phase.DATA or shown < phase:
                 self._staged.write_at(at + start * size, piece, phase)
+                continue
+            # Nothing shows there before that.
+            self._staged.write_at(at + start * size, piece, Phase.DATA)
+            self._shown.update(((block, sector), shown) for sector in sectors)
+            self._bits.set(self._bits_at(block), start, stop, shown)
+            changed = True
         if changed:
             self._disk.reread_block(block)
 
