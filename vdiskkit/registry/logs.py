@@ -22,6 +22,8 @@ from vdiskkit.registry.base_block import CHECKED_SIZE, checksum
 from vdiskkit.registry.marvin32 import marvin32
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vdiskkit.io import ByteSource
 
 __all__ = [
@@ -55,8 +57,10 @@ _HASHED_HEAD = 32
 _BIN_UNIT = 4096
 _BASE = struct.Struct("<4sIIQIIIIII")
 _ENTRY = struct.Struct("<4sIIIIIQQ")
+_NUMBERED = struct.Struct("<4sIII")
 _NEW_KIND, _OLD_KINDS = 6, (1, 2)
-_ENTRIES_MAX = 65_536
+_MARK = b"HvLE"
+_CHUNK = 1024 * 1024
 
 
 class LogFormat(StrEnum):
@@ -176,7 +180,7 @@ def read_entry(source: ByteSource, at: int) -> LogEntry | str | None:
         return None
     head = source.read_at(at, ENTRY_HEAD)
     mark, size, flags, sequence, bins_size, pages, first, second = _ENTRY.unpack(head)
-    if mark != b"HvLE":
+    if mark != _MARK:
         return None
     if size < PAGE_UNIT or size % PAGE_UNIT:
         return f"its size of {size} bytes is not a multiple of {PAGE_UNIT}"
@@ -259,7 +263,8 @@ def read_dirty_vector(log: HiveLog) -> list[tuple[int, int, int]] | str:
 def read_log(source: ByteSource) -> LogState:
     """Read the sequence numbers of one log file, of damaged and old entries too; what is no log has none.
 
-    Only headers are read: 512 bytes, and 16 of each entry.
+    An entry counts wherever it begins, as long as its mark is there: behind a torn one, or one that is missing, are
+    others that may follow on again some day. So the whole file is read.
 
     Raises:
         SourceError: The file cannot be read.
@@ -270,17 +275,27 @@ def read_log(source: ByteSource) -> LogState:
     signature, first, second, _, _, _, kind, _, _, _ = _BASE.unpack_from(block)
     highest = max(first, second) if signature == b"regf" else 0
     entries = 0
-    at = CHECKED_SIZE
-    while entries < _ENTRIES_MAX and at + 16 <= source.size:
-        mark, size, _, sequence = struct.unpack("<4sIII", source.read_at(at, 16))
-        if mark != b"HvLE" or size < PAGE_UNIT or size % PAGE_UNIT:
-            break
-        entries += 1
+    following = CHECKED_SIZE
+    for at, size, sequence in _marks(source):
         highest = max(highest, sequence)
-        at += size
+        if at == following and size >= PAGE_UNIT and not size % PAGE_UNIT:
+            entries += 1
+            following += size
     if entries or (signature == b"regf" and kind == _NEW_KIND):
         return LogState(highest, LogFormat.NEW, entries)
     return LogState(highest, LogFormat.OLD if signature == b"regf" else LogFormat.NONE, 0)
+
+
+def _marks(source: ByteSource) -> Iterator[tuple[int, int, int]]:
+    """Yield where something begins that is marked as an entry, what it says of its size, and its number."""
+    for start in range(CHECKED_SIZE, source.size, _CHUNK):
+        data = source.read_at(start, min(_CHUNK, source.size - start))
+        at = data.find(_MARK)
+        while 0 <= at <= len(data) - _NUMBERED.size:
+            if not at % PAGE_UNIT:
+                _, size, _, sequence = _NUMBERED.unpack_from(data, at)
+                yield start + at, size, sequence
+            at = data.find(_MARK, at + 1)
 
 
 def read_log_sequences(source: ByteSource) -> int:

@@ -104,7 +104,7 @@ class Replayed:
 
     @property
     def highest_sequence(self) -> int:
-        """The highest sequence number in any log: base blocks and all entries in a row, damaged and old ones too."""
+        """The highest sequence number in any log: base blocks and all entries, damaged and old ones too."""
         if self._highest is None:
             self._highest = max((self._sequence(source) for _, source in self._files), default=0)
         return self._highest

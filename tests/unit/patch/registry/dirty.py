@@ -93,3 +93,9 @@ def numbers_in(dirty: DirtyHive) -> int:
 def recovered(data: bytes, logs: Sequence[bytes]) -> bytes:
     """What a simple reader makes of the hive and the logs."""
     return recover(data, logs)
+
+
+def marked_numbers(log: bytes) -> list[int]:
+    """The numbers of all that is marked as an entry in a log, in a row or not."""
+    places = range(512, len(log) - 15, 512)
+    return [int.from_bytes(log[at + 12 : at + 16], "little") for at in places if log[at : at + 4] == b"HvLE"]

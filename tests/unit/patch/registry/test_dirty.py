@@ -14,6 +14,7 @@ from tests.build.hive_log import (
     Entry,
     bins_size,
     damage,
+    entries_between,
     log,
     new_format,
     old_format,
@@ -30,6 +31,7 @@ from tests.unit.patch.registry.dirty import (
     edited_dirty,
     history,
     logs_of,
+    marked_numbers,
     numbers_in,
     open_dirty,
     software,
@@ -268,8 +270,27 @@ def test_a_damaged_entry_ends_the_replay(how: str) -> None:
     editor.commit()
     result = staged.read_at(0, staged.size)
     assert bins(result) == bins(edited(new_format(states[:2]).after, skip_rearm))
-    # An entry behind one that gives no size is never found, by nobody.
-    assert sequences(result)[0] > dirty.entries[1].sequence
+    assert sequences(result)[0] > max(marked_numbers(broken.log1))
+
+
+@pytest.mark.parametrize("how", [how for how in DAMAGES if how != "file cut"])
+def test_what_is_left_behind_a_damaged_entry_never_follows_on(how: str) -> None:
+    """After the edit Windows dies once more, its new entry right before what is left of the old ones."""
+    dirty = new_format(history(5))
+    broken = dirty._replace(log1=damage(dirty.log1, 1, how))
+    editor, staged = open_dirty(broken)
+    skip_rearm(editor)
+    editor.commit()
+    result = staged.read_at(0, staged.size)
+    number = sequences(result)[0]
+    assert number > dirty.entries[-1].sequence
+    newer = edited(result, lambda e: e.set_value(SPP, "newer", 4, 1))
+    (added,) = entries_between([result, newer], number)
+    torn = log(with_base(result, sequence_1=number, sequence_2=number), [added], leftovers=dirty.entries[2:])
+    assert len(marked_numbers(torn)) == 1 + len(dirty.entries[2:]) >= 3
+    found = replay(BytesSource(with_base(result, sequence_1=number + 1)), [("SOFTWARE.LOG1", BytesSource(torn))])
+    assert (found.stale, found.entries) == (False, 1)
+    assert flat(found.source.read_at(0, found.source.size)) == flat(newer)
 
 
 @pytest.mark.parametrize("how", DAMAGES)

@@ -33,9 +33,13 @@ def entry(sequence: int, size: int = 512) -> bytes:
         (base(5, 6, 6), LogState(6, LogFormat.NEW, 0)),
         (base(9, 4, 1) + b"DIRT" + bytes(508), LogState(9, LogFormat.OLD, 0)),
         (base(7, 7, 6) + entry(7) + entry(8, 4096) + entry(9) + bytes(512), LogState(9, LogFormat.NEW, 3)),
-        (base(7, 7, 6) + entry(7) + bytes(512) + entry(50), LogState(7, LogFormat.NEW, 1)),
-        (base(7, 7, 6) + entry(7) + entry(8, 0).ljust(512, b"\0"), LogState(7, LogFormat.NEW, 1)),
-        (base(7, 7, 6) + entry(7) + entry(99, 513) + bytes(99), LogState(7, LogFormat.NEW, 1)),
+        (base(7, 7, 6) + entry(7) + bytes(512) + entry(50), LogState(50, LogFormat.NEW, 1)),
+        (base(7, 7, 6) + entry(7) + bytes(100) + entry(50), LogState(7, LogFormat.NEW, 1)),
+        (base(7, 7, 6) + entry(7) + entry(8, 0).ljust(512, b"\0"), LogState(8, LogFormat.NEW, 1)),
+        (base(7, 7, 6) + entry(7) + entry(99, 513) + bytes(99), LogState(99, LogFormat.NEW, 1)),
+        (base(7, 7, 6) + entry(7, 1024)[:512] + entry(60) + entry(8), LogState(60, LogFormat.NEW, 2)),
+        (base(7, 7, 6) + bytes(512) + entry(60) + b"HvLE", LogState(60, LogFormat.NEW, 0)),
+        (base(9, 4, 1) + b"DIRT" + bytes(508) + entry(60), LogState(60, LogFormat.OLD, 0)),
         (bytes(512) + entry(12), LogState(12, LogFormat.NEW, 1)),
         (base(7, 7, 6) + entry(7)[:12], LogState(7, LogFormat.NEW, 0)),
     ],
@@ -45,9 +49,9 @@ def test_sequences(data: bytes, state: LogState) -> None:
     assert read_log_sequences(BytesSource(data)) == state.sequence
 
 
-def test_only_so_many_entries_are_looked_at() -> None:
-    state = read_log(BytesSource(base(1, 1, 6) + entry(1) * 70_000))
-    assert state.entries == 65_536
+def test_all_entries_are_looked_at() -> None:
+    state = read_log(BytesSource(base(1, 1, 6) + entry(1) * 70_000 + entry(5)))
+    assert state == LogState(5, LogFormat.NEW, 70_001)
 
 
 @given(st.binary(max_size=3000), st.booleans())
