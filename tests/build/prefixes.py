@@ -10,28 +10,64 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
+from vdiskkit.io.source import check_range
 from vdiskkit.patch.staging import SECTOR, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from vdiskkit.io import ByteSource
+    from vdiskkit.location import Location
     from vdiskkit.patch.staging import FileChange, StagedFile
 
 RANDOM_SUBSETS = 4
 
 
-class Write(NamedTuple):
-    """One sector, or what is written at once."""
+class TornFile:
+    """A file as a crash leaves it.
 
-    offset: int
-    data: bytes
+    Args:
+        base: The file before the change.
+        size: Its length; what is new is zeros.
+        sectors: What was written, by offset.
+    """
+
+    def __init__(self, base: ByteSource, size: int, sectors: Mapping[int, bytes]) -> None:
+        self._base = base
+        self._sectors = sectors
+        self.size = size
+
+    @property
+    def location(self) -> Location:
+        return self._base.location
+
+    @property
+    def data(self) -> bytes:
+        return self.read_at(0, self.size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self, offset, length)
+        inside = max(min(length, self._base.size - offset), 0)
+        data = bytearray((self._base.read_at(offset, inside) if inside else b"").ljust(length, b"\0"))
+        first = offset - offset % SECTOR
+        wanted = range(first, offset + length, SECTOR)
+        for at in wanted if len(wanted) < len(self._sectors) else self._sectors:
+            sector = self._sectors.get(at)
+            if sector is not None and at < offset + length and at + len(sector) > offset:
+                low, high = max(at, offset), min(at + len(sector), offset + length)
+                data[low - offset : high - offset] = sector[low - at : high - at]
+        return bytes(data)
 
 
 class Torn(NamedTuple):
-    """A file as a crash leaves it: in which phase, and the content."""
+    """In which phase a change was cut off, and what it left."""
 
     phase: Phase
-    data: bytes
+    file: TornFile
+
+    @property
+    def data(self) -> bytes:
+        return self.file.data
 
 
 def torn_files(
@@ -45,23 +81,22 @@ def torn_files(
         most: Of a phase of more sectors, only some of the prefixes are taken.
         together: Phases whose runs of neighbouring sectors count as one write.
     """
-    base = staged.base
-    file = bytearray(base.read_at(0, base.size).ljust(staged.size, b"\0"))
     chance = random.Random(seed)  # noqa: S311 - a choice of tests
-    yield Torn(Phase.GROW, bytes(file))
+    done: dict[int, bytes] = {}
     changes = staged.changes()
+    yield Torn(Phase.GROW, TornFile(staged.base, staged.size, {}))
     for phase in Phase:
         of_phase = [change for change in changes if change.phase is phase]
         writes = [write for change in of_phase for write in _writes(change, whole=phase in together)]
         for subset in _subsets(len(writes), chance, most):
-            data = bytearray(file)
+            sectors = dict(done)
             for number in subset:
-                _put(data, writes[number])
-            yield Torn(phase, bytes(data))
+                sectors |= writes[number]
+            yield Torn(phase, TornFile(staged.base, staged.size, sectors))
         for write in writes:
-            _put(file, write)
+            done |= write
         if writes:
-            yield Torn(phase, bytes(file))
+            yield Torn(phase, TornFile(staged.base, staged.size, dict(done)))
 
 
 def _subsets(count: int, chance: random.Random, most: int) -> Iterator[Sequence[int]]:
@@ -78,11 +113,10 @@ def _subsets(count: int, chance: random.Random, most: int) -> Iterator[Sequence[
     return (subset for subset in found if 0 < len(subset) < count)
 
 
-def _writes(change: FileChange, *, whole: bool) -> Iterator[Write]:
-    step = len(change.after) if whole else SECTOR
-    for at in range(0, len(change.after), step):
-        yield Write(change.offset + at, change.after[at : at + step])
-
-
-def _put(file: bytearray, write: Write) -> None:
-    file[write.offset : write.offset + len(write.data)] = write.data
+def _writes(change: FileChange, *, whole: bool) -> Iterator[dict[int, bytes]]:
+    """Yield the sectors of a change, by offset, that are written at once."""
+    sectors = {change.offset + at: change.after[at : at + SECTOR] for at in range(0, len(change.after), SECTOR)}
+    if whole:
+        yield sectors
+    else:
+        yield from ({at: sector} for at, sector in sectors.items())

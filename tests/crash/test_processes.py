@@ -23,7 +23,7 @@ pytestmark = pytest.mark.thorough
 
 ROUNDS = int(os.environ.get("VDISKKIT_KILL_ROUNDS", "10"))
 ROOT = Path(__file__).parents[2]
-VHD_PHASES = {"grow", "data", "claim", "link", "release"}
+VHD_PHASES = {"grow", "data", "claim", "link", "hive_open", "hive_claim", "hive_link", "release"}
 STEP = 1 if hasattr(os, "fork") else 5
 """Where every killed process is a Python that was started for it, every fifth call has to do."""
 SAMPLE = "win10-private-mak"
