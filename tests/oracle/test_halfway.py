@@ -72,7 +72,7 @@ def test_others_find_a_sound_hive_after_every_prefix(seed: int, save: Callable[[
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", CLEAN)
+@pytest.mark.parametrize("name", [name for name in CLEAN if name != "SYSTEM"])  # which takes 15 seconds a state
 def test_every_prefix_of_an_edit_of_a_real_hive_is_as_sound_as_it_was(name: str, save: Callable[[bytes], str]) -> None:
     data = real_sample(name)
     old = flat(data, look_up=False)
