@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vdiskkit.errors import SourceError, UsageError
@@ -229,13 +230,11 @@ def fits(path: str) -> bool:
         UsageError: The path can not name a file.
     """
     name = os.path.basename(host_path(path).opened)
-    if _WINDOWS:
-        return len(name.encode("utf-16-le", "surrogatepass")) // 2 <= _LONGEST_NAME
-    try:
-        longest = os.pathconf(folder_of(path), "PC_NAME_MAX")
-    except (OSError, ValueError):
-        longest = _LONGEST_NAME
-    return len(os.fsencode(name)) <= longest
+    if sys.platform == "win32":
+        size, longest = len(name.encode("utf-16-le", "surrogatepass")) // 2, _LONGEST_NAME
+    else:
+        size, longest = len(os.fsencode(name)), _longest_name(folder_of(path))
+    return size <= longest
 
 
 def names_in(folder: str) -> list[str]:
@@ -322,3 +321,13 @@ def _device(text: str) -> UsageError:
         location=Location(text),
         hint="name the .vhd, .avhd or .pvp file of the vDisk",
     )
+
+
+if sys.platform != "win32":
+
+    def _longest_name(folder: str) -> int:
+        """Return how many bytes a name may have in a folder."""
+        try:
+            return os.pathconf(folder, "PC_NAME_MAX")
+        except (OSError, ValueError):
+            return _LONGEST_NAME
