@@ -356,9 +356,13 @@ def contents_after(played: Played, writes: list[Write]) -> list[list[bytes]]:
     """The ranges of the disk before the first write, and after each of them."""
     found = [played.old]
     for write in writes:
-        contents = [bytearray(data) for data in found[-1]]
-        put_into(contents, played.ranges, write)
-        found.append([bytes(data) for data in contents])
+        contents = list(found[-1])
+        for number, (at, length) in enumerate(played.ranges):
+            if at < write.offset + len(write.data) and write.offset < at + length:
+                content = bytearray(contents[number])
+                put_into([content], [(at, length)], write)
+                contents[number] = bytes(content)
+        found.append(contents)
     return found
 
 
