@@ -54,7 +54,7 @@ def next_record(draw: st.DrawFn, number: int, file: JournalFile, held: dict[int,
         held[at] = bytes([draw(st.integers(0, 255))]) * max(min(end - at, new - at, SECTOR), 0)
         before += found
         after += held[at]
-    return Record(number, draw(st.integers(0, 14)), offset, before, len(after), sector_digests(after))
+    return Record(number, draw(st.integers(0, 18)), offset, before, len(after), sector_digests(after))
 
 
 @st.composite
@@ -201,11 +201,15 @@ def test_an_armed_journal_that_is_damaged_is_told() -> None:
             parse_journal(bytes(damaged), WHERE)
 
 
+def give_version(whole: bytearray, version: int) -> None:
+    struct.pack_into("<H", whole, 8, version)
+    struct.pack_into("<I", whole, SECTOR - 4, crc32(whole[: SECTOR - 4]))
+
+
 def test_a_journal_of_a_newer_version_is_told() -> None:
     whole = bytearray(stored(example()))
-    struct.pack_into("<H", whole, 8, 3)
-    struct.pack_into("<I", whole, SECTOR - 4, crc32(whole[: SECTOR - 4]))
-    with pytest.raises(UnsupportedFeatureError, match="version 3"):
+    give_version(whole, 4)
+    with pytest.raises(UnsupportedFeatureError, match="the journal has version 4, this program knows version 3"):
         parse_journal(bytes(whole), WHERE)
 
 
@@ -267,20 +271,28 @@ def test_a_journal_without_repeated_sectors_is_as_it_always_was() -> None:
 
 
 @pytest.mark.parametrize(
-    "records",
+    ("version", "records"),
     [
-        (Record(0, 5, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),),
+        (2, (Record(0, 5, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),)),
+        (2, (Record(0, 14, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),)),
         (
-            Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
-            Record(0, 2, 0, b"b" * 512, 512, sector_digests(b"c" * 512)),
+            2,
+            (
+                Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
+                Record(0, 2, 0, b"b" * 512, 512, sector_digests(b"c" * 512)),
+            ),
         ),
+        (3, (Record(0, 15, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),)),
+        (3, (Record(0, 18, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),)),
     ],
-    ids=["a new phase", "a sector twice"],
+    ids=["a new phase", "the last one of version 2", "a sector twice", "a phase of hives", "the last one"],
 )
-def test_what_older_programs_would_misread_has_a_version_that_they_refuse(records: tuple[Record, ...]) -> None:
+def test_what_older_programs_would_misread_has_a_version_that_they_refuse(
+    version: int, records: tuple[Record, ...]
+) -> None:
     journal = example()._replace(records=records)
     whole = bytearray(stored(journal))
-    assert whole[8:10] == b"\2\0"
+    assert whole[8:10] == bytes((version, 0))
     assert parse_journal(bytes(whole), WHERE) == journal
     assert OldStateView(BytesSource(bytes(1024)), journal).read_at(0, 512) == b"a" * 512
 
@@ -288,7 +300,6 @@ def test_what_older_programs_would_misread_has_a_version_that_they_refuse(record
 @pytest.mark.parametrize(
     "records",
     [
-        (Record(0, 15, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),),
         (
             Record(0, 1, 0, b"a" * 512, 512, sector_digests(b"b" * 512)),
             Record(0, 2, 0, b"x" * 512, 512, sector_digests(b"c" * 512)),
@@ -302,11 +313,20 @@ def test_what_older_programs_would_misread_has_a_version_that_they_refuse(record
             Record(0, 2, 0, b"", 512, sector_digests(b"c" * 512)),
         ),
     ],
-    ids=["no such phase", "another content", "shorter", "from nothing"],
+    ids=["another content", "shorter", "from nothing"],
 )
 def test_versions_that_do_not_follow_each_other_are_refused(records: tuple[Record, ...]) -> None:
     with pytest.raises(CorruptStructureError, match="make no sense"):
         parse_journal(stored(example()._replace(records=records)), WHERE)
+
+
+@pytest.mark.parametrize(("phase", "version"), [(5, 1), (15, 2)])
+def test_phases_that_the_version_does_not_have_are_refused(phase: int, version: int) -> None:
+    record = Record(0, phase, 0, b"a" * 512, 512, sector_digests(b"b" * 512))
+    whole = bytearray(stored(example()._replace(records=(record,))))
+    give_version(whole, version)
+    with pytest.raises(CorruptStructureError, match="a record has no phase"):
+        parse_journal(bytes(whole), WHERE)
 
 
 def test_records_that_all_lie_on_each_other_are_refused_at_once() -> None:
