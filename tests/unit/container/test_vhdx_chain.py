@@ -168,13 +168,14 @@ def test_a_parent_with_a_pending_log_is_told(tmp_path: Path) -> None:
 
 
 def test_versions_are_linked_by_their_ids(tmp_path: Path) -> None:
+    from vdiskkit.container.identity import LogBudget
     from vdiskkit.vdisk import _identity
 
     first = base()
     second = child(first, 0, b"c")
     first.save(tmp_path / "disk.vhdx")
     second.save(tmp_path / "disk.1.avhdx")
-    facts = read_pair(tmp_path / "disk.1.avhdx", read_identity=_identity)
+    facts = read_pair(tmp_path / "disk.1.avhdx", read_identity=lambda path: _identity(path, LogBudget()))
     assert [(item.parent_file, item.parent_by) for item in facts.versions] == [(None, None), ("disk.vhdx", "id")]
 
 

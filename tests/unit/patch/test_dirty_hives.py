@@ -266,6 +266,7 @@ class TestApply:
 
         def switch(editor: HiveEditor) -> None:
             editor.set_value("Select", "Current", 4, 2)
+            editor.set_value("Select", "Default", 4, 2)
             editor.create_key(r"ControlSet002\Control")
 
         first = system_hive("win10", write_cache_type=0)

@@ -92,11 +92,10 @@ def test_a_named_pipe(tmp_path: Path) -> None:
         ("a" * 1001, "it is longer than 1000 characters"),
         ("a{99999999999999}", "the repetition number is too large"),
         ("(?i)(", "unterminated"),
-        ("(?i:" + r"[\0-\U0010ffff]" * 60 + ")", "it takes longer than"),
     ],
 )
 def test_patterns_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, pattern: str, why: str) -> None:
-    monkeypatch.setattr("vdiskkit.rules.patterns.SECONDS", 1.0)
+    monkeypatch.setattr("vdiskkit.rules.patterns.SECONDS", 60.0)
     assert why in (check_pattern(pattern) or "")
 
 
