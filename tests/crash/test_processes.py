@@ -19,7 +19,7 @@ from vdiskkit.journal import read_pending
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1500)]  # with many rounds a test takes minutes
 
 ROUNDS = int(os.environ.get("VDISKKIT_KILL_ROUNDS", "10"))
 ROOT = Path(__file__).parents[2]
