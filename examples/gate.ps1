@@ -9,7 +9,7 @@ param(
 $ErrorActionPreference = 'Stop'
 
 # Nothing is redirected: Windows PowerShell 5.1 makes an error record of each redirected line of stderr.
-vdiskkit validate "$Disk" --profile "$GateProfile" --quiet --report "junit=$Results\vdisk-junit.xml" --report "html=$Results\vdisk.html"
+vdiskkit validate "$Disk" --profile "$GateProfile" --quiet --overwrite --report "junit=$Results\vdisk-junit.xml" --report "html=$Results\vdisk.html"
 $code = $LASTEXITCODE
 
 switch ($code) {

@@ -51,6 +51,9 @@ def test_output_file_appears_whole(run: Callable[..., Outcome], tmp_path: Path) 
     path = tmp_path / "out.json"
     path.write_text("old")
     outcome = run("inspect", WIN7, "--json", "--output", path)
+    assert (outcome.code, outcome.out, path.read_text()) == (2, "", "old")
+    assert "hint  name a new file, or add --overwrite to replace this one\n" in outcome.err
+    outcome = run("inspect", WIN7, "--json", "--output", path, "--overwrite")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert path.read_bytes() == run("inspect", WIN7, "--json").out.encode()
     assert os.listdir(tmp_path) == ["out.json"]  # noqa: PTH208 - nothing else was left behind
@@ -59,8 +62,8 @@ def test_output_file_appears_whole(run: Callable[..., Outcome], tmp_path: Path) 
 def test_a_failed_run_leaves_the_output_file_as_it_was(run: Callable[..., Outcome], tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     path.write_text("old")
-    assert run("inspect", tmp_path / "missing.vhd", "--output", path).code == 3
-    assert run("cat", WIN7, "missing", "--output", path).code == 1
+    assert run("inspect", tmp_path / "missing.vhd", "--output", path, "--overwrite").code == 3
+    assert run("cat", WIN7, "missing", "--output", path, "--overwrite").code == 1
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.txt"]
 
@@ -85,6 +88,28 @@ def test_output_never_overwrites_a_vdisk_file(run: Callable[..., Outcome], sampl
         assert run("inspect", disk, "--log-file", samples / name).code == 2
     assert run("reg", "ls", samples / "hive.bin", "\\", "--output", samples / "hive.bin").code == 2
     assert {name: (samples / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["new.lok", "x.vhd.vdiskkit-journal", "new.vhdx.vdiskkit-undo-0001", "WIN7-KMS.XML", "win7-kms.xml", "new.LOK."],
+)
+def test_no_output_speaks_for_a_disk(run: Callable[..., Outcome], samples: Path, name: str) -> None:
+    """A lock, a journal or a manifest says something by being there, whatever it holds."""
+    if name == "WIN7-KMS.XML":
+        (samples / "win7-kms.vhd").rename(samples / "WIN7-KMS.VHD")
+        (samples / "win7-kms.pvp").rename(samples / "WIN7-KMS.PVP")
+    disk, before = samples / "win10.vhd", sorted(samples.iterdir())
+    for there in (False, True):
+        if there:
+            (samples / name).write_text("old")
+        outcome = run("schema", "--output", samples / name, "--overwrite")
+        assert outcome.code == 2
+        assert "error: a file of this name would be taken for one that belongs to a vDisk\n" in outcome.err
+        assert run("validate", disk, "--report", f"json={samples / name}", "--overwrite").code == 2
+    (samples / name).unlink()
+    assert sorted(samples.iterdir()) == before
+    assert run("schema", "--output", samples / "new.xml").code == 0
 
 
 @needs_links
@@ -144,7 +169,7 @@ def test_binary_content_is_written_byte_for_byte(
         done = process("cat", WIN7, path)
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout[:4] == b"regf"
-        assert run("cat", WIN7, path, "--output", tmp_path / "SAM").code == 0
+        assert run("cat", WIN7, path, "--output", tmp_path / "SAM", "--overwrite").code == 0
         assert (tmp_path / "SAM").read_bytes() == done.stdout
 
 

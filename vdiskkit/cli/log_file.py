@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from typing import TYPE_CHECKING
 
 from vdiskkit.cli.output import guard_output, is_vdisk_name, resolved, same_file
 from vdiskkit.errors import UsageError
+from vdiskkit.io.opening import open_for_appending, read_at
 from vdiskkit.location import Location
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LogFile:
         _check_name(path)
         opened = guard_output(path, targets)
         try:
-            self._descriptor = _open(opened)
+            self._descriptor = open_for_appending(opened)
         except OSError as exc:
             raise self._failed(exc) from exc
         try:
@@ -77,8 +77,8 @@ class LogFile:
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _no_plain_file(self._path)
-            head = _read(self._descriptor, 0, _HEAD)
-            last = _read(self._descriptor, max(status.st_size - 1, 0), 1)
+            head = read_at(self._descriptor, 0, _HEAD)
+            last = read_at(self._descriptor, max(status.st_size - 1, 0), 1)
         except OSError as exc:
             raise self._failed(exc) from exc
         if any(same_file(self._descriptor, target) for target in targets):
@@ -129,30 +129,3 @@ def _no_plain_file(path: str) -> UsageError:
         location=Location(path),
         hint="name a file; -v writes the log to standard error",
     )
-
-
-if sys.platform == "win32":
-    import _winapi
-    import msvcrt
-
-    _READ, _APPEND, _ATTRIBUTES, _SYNCHRONIZE = 0x1, 0x4, 0x80, 0x100000
-    _SHARE_ALL, _OPEN_ALWAYS, _NORMAL = 7, 4, 0x80
-
-    def _open(path: str) -> int:
-        # Without the right to write data every write goes to the end, wherever that is by then.
-        access = _READ | _APPEND | _ATTRIBUTES | _SYNCHRONIZE
-        handle = _winapi.CreateFile(path, access, _SHARE_ALL, 0, _OPEN_ALWAYS, _NORMAL, 0)
-        return msvcrt.open_osfhandle(handle, os.O_RDWR | os.O_BINARY | os.O_NOINHERIT)
-
-    def _read(descriptor: int, offset: int, length: int) -> bytes:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, length)
-
-else:
-
-    def _open(path: str) -> int:
-        # Not blocking: a pipe that took the file's place in this moment must not hold us up.
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
-
-    def _read(descriptor: int, offset: int, length: int) -> bytes:
-        return os.pread(descriptor, length, offset)

@@ -84,7 +84,14 @@ def _form_options(function: _F, forms: list[str]) -> _F:
 
 
 def output_option(function: _F) -> _F:
-    """``--output FILE``."""
+    """``--output FILE``, and whether that may be there already."""
+    function = click.option(
+        "--overwrite",
+        is_flag=True,
+        expose_value=False,
+        callback=_overwrite,
+        help="Replace files that are there already. Files of a vDisk never are.",
+    )(function)
     return click.option(
         "-o",
         "--output",
@@ -132,6 +139,10 @@ def _verbose(ctx: click.Context, _: click.Parameter, value: int) -> None:
 
 def _quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     _session(ctx).quiet |= value
+
+
+def _overwrite(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    _session(ctx).overwrite |= value
 
 
 def _json(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 
-_GUARDED = (".pvp", ".lok", *(f".{extension}" for extension in RAW_EXTENSIONS))
+_LOCK, _MANIFEST = ".lok", ".xml"
+_DISKS = (".pvp", ".vhd", ".vhdx")
+_GUARDED = (".pvp", _LOCK, *(f".{extension}" for extension in RAW_EXTENSIONS))
 _OURS = ".vdiskkit-"
 """In the names of our own files beside a disk: journals, those that are kept, locks."""
 _FOOTER = 512
@@ -96,18 +98,25 @@ class FileOutput:
     Args:
         path: The file, as the user named it.
         targets: What is being read: never overwritten.
+        overwrite: Whether a file that is there already may be replaced, unless it belongs to a vDisk.
 
     Raises:
         UsageError: The file cannot be written, or is one that must not be.
     """
 
-    def __init__(self, path: str, targets: Iterable[str] = ()) -> None:
+    def __init__(self, path: str, targets: Iterable[str] = (), *, overwrite: bool = False) -> None:
         self._shown = path
         opened = guard_output(path, targets)
         # Windows cannot resolve every path of a file that is yet to be made, so only links are followed.
         self._final = resolved(opened) if os.path.islink(opened) else opened
         # A device or named pipe can be written to, but must not be replaced by a file.
         self._direct = os.path.exists(self._final) and not os.path.isfile(self._final)
+        if not overwrite and not self._direct and os.path.lexists(self._final):
+            raise UsageError(
+                "there is a file of this name already",
+                location=Location(path),
+                hint="name a new file, or add --overwrite to replace this one",
+            )
         self._temporary = self._final if self._direct else f"{self._final}.{os.getpid()}.tmp"
         self._file: BinaryIO = self._open()
 
@@ -168,22 +177,30 @@ def open_file(session: Session, path: str) -> FileOutput:
             location=Location(path),
             hint="name another file for one of them",
         )
-    return FileOutput(path, session.targets)
+    return FileOutput(path, session.targets, overwrite=session.overwrite)
 
 
 def guard_output(path: str, targets: Iterable[str]) -> str:
     """Return the form in which an output file can be opened, after making sure that it is no vDisk file.
 
     Raises:
-        UsageError: It is one of ``targets``, or an existing vDisk, image, side-car or lock file.
+        UsageError: It is one of ``targets``, an existing vDisk, image, side-car or lock file, or would be taken for a
+            lock, a journal or a manifest.
     """
     opened = host_path(path).opened
     if os.path.isdir(opened):
         raise UsageError("this is a directory, not an output file", location=Location(path), hint="name a file in it")
+    # Links are seen through: a harmless name may lead to a disk.
+    final = resolved(opened)
+    names = {os.path.basename(path), os.path.basename(final)}
+    if any(_speaks_for_a_disk(name) for name in names) or any(_is_manifest(file) for file in (opened, final)):
+        raise UsageError(
+            "a file of this name would be taken for one that belongs to a vDisk",
+            location=Location(path),
+            hint="name another output file",
+        )
     if not os.path.lexists(opened):
         return opened
-    # Links are seen through: a harmless name may lead to a disk.
-    names = {os.path.basename(path), os.path.basename(resolved(opened))}
     if (
         any(same_file(opened, target) for target in targets)
         or any(is_vdisk_name(name) for name in names)
@@ -199,6 +216,25 @@ def is_vdisk_name(name: str) -> bool:
     """Whether a file of this name belongs to a vDisk: disk, side-car, lock, or a file of ours beside it."""
     lower = name.lower().rstrip(" .")  # which Windows leaves out
     return parse_vdisk_name(lower) is not None or lower.endswith(_GUARDED) or _OURS in lower
+
+
+def _speaks_for_a_disk(name: str) -> bool:
+    """Whether a file of this name says something of a disk by being there: that it is in use, or was being changed."""
+    lower = name.lower().rstrip(" .")
+    return lower.endswith(_LOCK) or _OURS in lower
+
+
+def _is_manifest(path: str) -> bool:
+    """Whether PVS would take the file for the list of a vDisk's versions, which lies beside it under its name."""
+    folder, name = os.path.split(path)
+    stem, extension = os.path.splitext(name.rstrip(" .").lower())
+    if extension != _MANIFEST:
+        return False
+    try:
+        beside = {other.lower() for other in os.listdir(folder or os.curdir)}
+    except OSError:
+        return False  # whoever opens the file tells why
+    return any(stem + disk in beside for disk in _DISKS)
 
 
 def resolved(path: str) -> str:

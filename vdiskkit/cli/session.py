@@ -33,6 +33,7 @@ class Session:
         lines: Whether the result is JSON lines.
         text: Whether text was asked for by name.
         output: Result file, None for stdout.
+        overwrite: Whether files that are there already may be replaced by results.
         disk: Options that say how a disk is opened.
         change: Options that say how a change is made.
         schema: Schema name of the command that runs.
@@ -59,6 +60,7 @@ class Session:
         "log_problem",
         "notices",
         "output",
+        "overwrite",
         "quiet",
         "schema",
         "started",
@@ -82,6 +84,7 @@ class Session:
         self.lines = False
         self.text = False
         self.output: str | None = None
+        self.overwrite = False
         self.disk: dict[str, Any] = {}
         self.change: dict[str, Any] = {}
         self.schema = "vdiskkit.error/1"

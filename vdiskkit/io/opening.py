@@ -1,7 +1,7 @@
 """Opening, creating, renaming and removing files of this machine, by Windows' rules and by POSIX's.
 
 Every function takes a path that :func:`vdiskkit.io.paths.host_path` has checked, in the form for the operating system.
-Only regular files are opened: a named pipe or a device under a disk's name would wait for ever.
+Only regular files are opened, but for a log's: a named pipe or a device under a disk's name would wait for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ if sys.platform == "win32":
 else:
     from vdiskkit.io import posix as system
 
-__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace", "resize"]
+__all__ = [
+    "create_private",
+    "flush_folder",
+    "open_alone",
+    "open_for_appending",
+    "open_shared",
+    "read_at",
+    "remove",
+    "rename",
+    "replace",
+    "resize",
+]
 
 
 def open_shared(path: str, *, follow: bool = True) -> int:
@@ -47,6 +58,27 @@ def open_alone(path: str, *, readers: bool = False) -> int:
     """
     _refuse_link(path)
     return _no_link(_regular(system.open_alone(path, readers=readers), path), path)
+
+
+def open_for_appending(path: str) -> int:
+    """Open a file, or create it, for reading it and adding to its end; return its descriptor.
+
+    Every write goes to what is the end by then, so several processes may add to one file. It may be a device or a named
+    pipe, which nothing waits for. On Windows others may read, rename and remove it meanwhile.
+
+    Raises:
+        OSError: It cannot be opened or created.
+    """
+    return system.open_for_appending(path)
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """Read up to ``length`` bytes at an offset, which may leave the place for the next read elsewhere.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return system.read_at(descriptor, offset, length)
 
 
 def create_private(path: str) -> int:

@@ -9,7 +9,18 @@ import sys
 
 assert sys.platform != "win32"  # noqa: S101 - for the type checker: what follows exists elsewhere only
 
-__all__ = ["create_private", "flush_folder", "open_alone", "open_shared", "remove", "rename", "replace", "resize"]
+__all__ = [
+    "create_private",
+    "flush_folder",
+    "open_alone",
+    "open_for_appending",
+    "open_shared",
+    "read_at",
+    "remove",
+    "rename",
+    "replace",
+    "resize",
+]
 
 # Opening a named pipe would wait for whoever writes to it; regular files know no waiting.
 _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
@@ -40,6 +51,16 @@ def open_alone(path: str, *, readers: bool = False) -> int:  # noqa: ARG001 - he
         # A file system without locks: the lock file beside the disk still keeps a second vdiskkit away.
         pass
     return descriptor
+
+
+def open_for_appending(path: str) -> int:
+    """Open or create for reading and appending; see :func:`vdiskkit.io.opening.open_for_appending`."""
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | _FLAGS, 0o666)
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """Read at an offset; see :func:`vdiskkit.io.opening.read_at`."""
+    return os.pread(descriptor, length, offset)
 
 
 def create_private(path: str) -> int:

@@ -24,7 +24,9 @@ __all__ = [
     "create_private",
     "flush_folder",
     "open_alone",
+    "open_for_appending",
     "open_shared",
+    "read_at",
     "remove",
     "rename",
     "replace",
@@ -34,7 +36,8 @@ __all__ = [
 
 _READ, _WRITE = 0x80000000, 0x40000000  # GENERIC_READ, GENERIC_WRITE
 _SHARE_NONE, _SHARE_READ, _SHARE_ALL = 0, 1, 7  # FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE
-_CREATE_NEW, _OPEN_EXISTING = 1, 3
+_APPEND_DATA, _READ_ATTRIBUTES, _SYNCHRONIZE = 0x4, 0x80, 0x100000
+_CREATE_NEW, _OPEN_EXISTING, _OPEN_ALWAYS = 1, 3, 4
 _WRITE_THROUGH = 8  # MOVEFILE_WRITE_THROUGH
 _NORMAL = 0x80  # FILE_ATTRIBUTE_NORMAL
 _ACCESS_DENIED, _SHARING_VIOLATION, _LOCK_VIOLATION = 5, 32, 33
@@ -73,6 +76,21 @@ def open_alone(path: str, *, readers: bool = False) -> int:
             raise BlockingIOError(exc.errno, exc.strerror, path, exc.winerror) from exc
         raise
     return _descriptor(handle, os.O_RDWR)
+
+
+def open_for_appending(path: str) -> int:
+    """Open or create for reading and appending; see :func:`vdiskkit.io.opening.open_for_appending`.
+
+    Without the right to write data every write goes to the end, wherever that is by then.
+    """
+    access = _READ | _APPEND_DATA | _READ_ATTRIBUTES | _SYNCHRONIZE
+    return _descriptor(_create_file(path, access, _SHARE_ALL, _OPEN_ALWAYS), os.O_RDWR)
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """Read at an offset; see :func:`vdiskkit.io.opening.read_at`."""
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, length)
 
 
 def create_private(path: str) -> int:

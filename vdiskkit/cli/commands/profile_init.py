@@ -31,16 +31,11 @@ __all__ = ["command"]
 def command(session: Session) -> int:
     """Print a profile that extends kms-standard, with every key explained in comments.
 
-    With --output an existing file is not overwritten.
+    A file that is there already is replaced with --overwrite only.
     """
     from vdiskkit.cli.output import open_output
-    from vdiskkit.errors import UsageError
-    from vdiskkit.io.paths import is_there
-    from vdiskkit.location import Location
     from vdiskkit.rules.profile_write import STARTER
 
-    if session.output and is_there(session.output):
-        raise UsageError("this file exists already", location=Location(session.output), hint="name a new file")
     output = open_output(session)
     output.write(STARTER)
     output.close(keep=True)
