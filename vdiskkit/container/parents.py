@@ -36,6 +36,8 @@ NO_FILE = "there is no such file"
 """The problem of a candidate that does not exist."""
 
 _MAX_CANDIDATES = 256
+"""Places that are looked at for one parent. Programs store its name in eight ways at most; only a hostile file has
+more, and each may be a share that takes seconds to answer."""
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 _UNUSABLE = re.compile(r'[\x00-\x1f<>:"|?*/\\]')
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vdiskkit.errors import UnsupportedFeatureError
 from vdiskkit.licensing.kms import APP_IDS
 from vdiskkit.licensing.witness_facts import AnswerFileFacts, DiscoveredHostFacts
 from vdiskkit.windows.target import guest_path
@@ -29,9 +30,8 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 _FILES = (r"{root}\Panther\unattend.xml", "unattend.xml", "autounattend.xml")
 _FOLDERS = (r"{root}\Panther\Unattend", r"{root}\System32\sysprep")
-_FOLDER_LIMIT = 256
-_FILE_LIMIT = 16
-_SKU_LIMIT = 128
+_FILES_MAX = 1000
+"""Files that are opened; each costs a read of its own."""
 _HOST, _ADDRESS, _PORT = (f"DiscoveredKeyManagementService{part}" for part in ("Name", "IpAddress", "Port"))
 
 
@@ -81,7 +81,7 @@ def read_discovered_hosts(
         places.append((software, service, rf"HKLM\SOFTWARE\{service}"))
     found: list[DiscoveredHostFacts] = []
     for hive, path, text in places:
-        read = partial(_hosts, hive, path, text, log)
+        read = partial(_hosts, hive, path, text)
         found += log.attempt("licensing.discovered_unreadable", f"cached KMS hosts at {text}", read, [])
     return tuple(found)
 
@@ -120,14 +120,16 @@ def _answer_files(image: WindowsImage) -> list[NtfsFile]:
         directory = volume.find(folder)
         if directory is None or not directory.is_directory:
             continue
-        for number, entry in enumerate(volume.listdir(directory, verify=False)):
-            if number >= _FOLDER_LIMIT:
-                break
+        for entry in volume.listdir(directory, verify=False):
             if not entry.is_directory and entry.name.casefold().endswith(".xml"):
                 paths.append(f"{folder}\\{entry.name}")
+                if len(paths) > _FILES_MAX:
+                    raise UnsupportedFeatureError(
+                        f"there are more than {_FILES_MAX} files that may be answer files", location=directory.location
+                    )
     found: dict[int, NtfsFile] = {}
     for path in paths:
-        file = volume.find(path) if len(found) < _FILE_LIMIT else None
+        file = volume.find(path)
         if file is not None and not file.is_directory:
             found.setdefault(file.record_number, file)
     return list(found.values())
@@ -142,7 +144,7 @@ def _answer_file(file: NtfsFile, left: int) -> AnswerFileFacts:
     return AnswerFileFacts(path=file.path, size=size, modified=file.modified, skip_rearm=setting, problem=problem)
 
 
-def _hosts(hive: Hive, path: str, text: str, log: NoticeLog) -> list[DiscoveredHostFacts]:
+def _hosts(hive: Hive, path: str, text: str) -> list[DiscoveredHostFacts]:
     key = hive.find(path)
     if key is None:
         return []
@@ -153,10 +155,7 @@ def _hosts(hive: Hive, path: str, text: str, log: NoticeLog) -> list[DiscoveredH
             continue
         below = rf"{text}\{app.name}"
         found += _host(app, below, app_id, None)
-        for number, sku in enumerate(app.subkeys()):
-            if number >= _SKU_LIMIT:
-                log.add("licensing.too_many_skus", f"only the first {_SKU_LIMIT} keys below {below} were read")
-                break
+        for sku in app.subkeys():
             found += _host(sku, rf"{below}\{sku.name}", app_id, sku.name)
     return found
 

@@ -57,8 +57,6 @@ _SETTING_VALUES = {
 }
 _KNOWN = {name.casefold(): kind for name, kind in (HOST_VALUES | _SETTING_VALUES).items()}
 _HOSTS = ("keymanagementservicename", "keymanagementservicelookupdomain")
-_SKU_LIMIT = 128
-"""Products read below one application id: more is not a healthy image."""
 
 
 def read_skip_rearm(software: Hive, service: str) -> SkipRearmFacts:
@@ -85,7 +83,7 @@ def read_kms_values(
     found: list[KmsValueFacts] = []
     for view, prefix in VIEWS.items():
         for scope, path in (("service", prefix + service), ("office", prefix + OFFICE_SERVICE_KEY)):
-            read = partial(_read_levels, software, path, scope=scope, view=view, log=log)
+            read = partial(_read_levels, software, path, scope=scope, view=view)
             found += log.attempt("licensing.kms_unreadable", f"KMS settings at {path}", read, [])
     hosts = {name.casefold() for name in HOST_VALUES}
     return (
@@ -147,7 +145,7 @@ def _value(software: Hive, path: str, name: str) -> RegistryValue | None:
     return key.value(name) if key is not None else None
 
 
-def _read_levels(software: Hive, path: str, *, scope: str, view: str, log: NoticeLog) -> list[KmsValueFacts]:
+def _read_levels(software: Hive, path: str, *, scope: str, view: str) -> list[KmsValueFacts]:
     key = software.find(path)
     if key is None:
         return []
@@ -159,10 +157,7 @@ def _read_levels(software: Hive, path: str, *, scope: str, view: str, log: Notic
             continue
         app_text = rf"{text}\{app.name}"
         found += _values(app, app_text, scope="application", view=view, app_id=app_id)
-        for number, sku in enumerate(app.subkeys()):
-            if number >= _SKU_LIMIT:
-                log.add("licensing.too_many_skus", f"only the first {_SKU_LIMIT} keys below {app_text} were read")
-                break
+        for sku in app.subkeys():
             found += _values(sku, rf"{app_text}\{sku.name}", scope="sku", view=view, app_id=app_id, sku_id=sku.name)
     return found
 

@@ -43,7 +43,6 @@ _APPS = {
     "O365ProPlus": "Microsoft 365 Apps for enterprise",
     "O365Business": "Microsoft 365 Apps for business",
 }
-_PRODUCT_LIMIT = 64
 _KEY_VALUES = ("DigitalProductID4", "DigitalProductID")
 
 
@@ -54,7 +53,7 @@ def read_office(
     found: list[OfficeFacts] = []
     for view, prefix in VIEWS.items():
         for version in _VERSIONS:
-            read = partial(_registrations, software, prefix, view, version, generation, log, show)
+            read = partial(_registrations, software, prefix, view, version, generation, show)
             found += log.attempt("licensing.office_unreadable", f"Office {version} registrations", read, [])
         for version, path in _CLICK_TO_RUN:
             read = partial(_click_to_run, software, prefix + path, view, version, generation)
@@ -89,7 +88,6 @@ def _registrations(
     view: str,
     version: str,
     generation: Generation | None,
-    log: NoticeLog,
     show: bool,  # noqa: FBT001 - passed through partial
 ) -> list[OfficeFacts]:
     office = software.find(f"{prefix}Microsoft\\Office\\{version}")
@@ -99,10 +97,7 @@ def _registrations(
     root = office.subkey("Common")
     install_path = text_value(root.subkey("InstallRoot") if root is not None else None, "Path")
     found = []
-    for number, product in enumerate(registration.subkeys()):
-        if number >= _PRODUCT_LIMIT:
-            log.add("licensing.too_many_office", f"only the first {_PRODUCT_LIMIT} Office {version} products were read")
-            break
+    for product in registration.subkeys():
         code = _PRODUCT_CODE.fullmatch(product.name)
         if code is None:
             continue
@@ -166,7 +161,7 @@ def _click_to_run(
 
 
 def _release_ids(text: str) -> Iterator[str]:
-    for part in text.split(",")[:_PRODUCT_LIMIT]:
+    for part in text.split(","):
         if part.strip():
             yield part.strip()
 

@@ -169,7 +169,7 @@ class _Look:
 
     def _link(self) -> None:
         if self._read_identity is not None:
-            read_identities(self.members, self.this, self._identity)
+            read_identities(self.members, self._identity)
         link_by_name(self.members)
         strays = link_by_id(self.members)
         seen: dict[int, str] = {}

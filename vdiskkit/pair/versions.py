@@ -28,9 +28,6 @@ __all__ = [
     "read_identities",
 ]
 
-IDENTITY_LIMIT = 64
-"""Disk files whose ids are read: the newest ones. PVS itself warns from about five versions on."""
-
 _FIRST_IMPLAUSIBLE_VERSION = 1000
 _DISK_NAME = re.compile(r"(?P<label>.+)\.(?P<extension>avhdx|avhd|vhdx|vhd)", re.IGNORECASE | re.DOTALL)
 _VERSION_NAME = re.compile(r"(?P<stem>.+)\.[0-9]{1,5}\.avhdx?", re.DOTALL)
@@ -179,16 +176,14 @@ def find_members(stem: str, listing: Listing, this: str | None) -> list[Member]:
     return sorted(found, key=lambda member: (member.version, member.file_name))
 
 
-def read_identities(members: list[Member], this: str | None, read: Callable[[str], Identity | None]) -> None:
-    """Read the ids of the newest disk files and of this one.
+def read_identities(members: list[Member], read: Callable[[str], Identity | None]) -> None:
+    """Read the ids of all disk files.
 
     Args:
         members: From :func:`find_members`.
-        this: Name of the file that was asked about.
         read: Reads the ids of the file with that name.
     """
-    newest = sorted(members, key=lambda member: (member.file_name != this, -member.version))
-    for member in newest[:IDENTITY_LIMIT]:
+    for member in members:
         member.identity = read(member.file_name)
 
 

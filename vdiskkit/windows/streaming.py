@@ -3,6 +3,7 @@ r"""What streamed boots leave in an image, and what disturbs them: Personality.i
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING
 
 from vdiskkit.windows.facts import ServiceFacts
@@ -22,7 +23,8 @@ MCS_IO_SERVICE = "CtxMcsWbc"
 SCSI_ADAPTERS = r"Control\Class\{4D36E97B-E325-11CE-BFC1-08002BE10318}"
 _PERSONALITY = "Personality.ini"
 _PERSONALITY_LIMIT = 64 * 1024
-_ADAPTER_LIMIT = 64
+_INSTANCE = re.compile(r"[0-9]{4}")
+"""How Windows numbers the devices of a class."""
 _TEXT_LIMIT = 200
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF8, "utf-8"))
 
@@ -109,15 +111,8 @@ def _adapters(reader: StateReader) -> tuple[ScsiAdapterFacts, ...]:
     key = reader.current(SCSI_ADAPTERS)
     if key is None:
         return ()
-    found: list[ScsiAdapterFacts] = []
-    for instance in key.subkeys():
-        if not (instance.name.isascii() and instance.name.isdigit()):
-            continue  # "Properties"
-        if len(found) >= _ADAPTER_LIMIT:
-            reader.log.add("windows.too_many_adapters", f"only the first {_ADAPTER_LIMIT} SCSI adapters were read")
-            break
-        found.append(_adapter(instance))
-    return tuple(found)
+    # Besides the devices there is "Properties".
+    return tuple(_adapter(instance) for instance in key.subkeys() if _INSTANCE.fullmatch(instance.name))
 
 
 def _adapter(key: RegistryKey) -> ScsiAdapterFacts:
