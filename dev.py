@@ -1,8 +1,8 @@
 """Everything a developer runs, with nothing but Python.
 
     python dev.py demo     set up, then look into the sample vDisks (further arguments: a vdiskkit command)
-    python dev.py test     set up, then run the tests, about three minutes of them; --all runs the long ones, too
-                           (other arguments go to pytest in place of ours)
+    python dev.py test     set up, then run the tests, about three minutes of them; --all runs the long ones, too, and
+                           tries more examples (other arguments go to pytest in place of ours)
     python dev.py check    set up, then lint, format, types, import rules and tests
     python dev.py build    set up, then make the files that are given out, in dist/: wheel, source archive,
                            vdiskkit.pyz, the PowerShell module, and their checksums
@@ -100,6 +100,8 @@ def demo(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run the tests; without arguments those that need nothing but Python and do not take long."""
     set_up("dev")
+    if arguments == ["--all"]:
+        os.environ["VDISKKIT_THOROUGH"] = "1"
     if arguments in ([], ["--all"]):
         chosen = "not oracle and not real" if arguments else "not oracle and not real and not thorough"
         arguments = ["-q", "-n", "auto", "-m", chosen]

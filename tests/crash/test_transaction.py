@@ -32,6 +32,7 @@ from tests.crash.matrix import (
     undone,
 )
 from tests.crash.simulated import Call, File, PowerCut, SimulatedFileSystem, VanishedError, at
+from tests.effort import tries
 from vdiskkit.errors import (
     ChangedSinceError,
     InUseError,
@@ -62,13 +63,13 @@ def test_power_cuts_of_an_undo_and_of_its_recovery() -> None:
     assert check_power_cuts(undo_of(pair()), chooser(2), samples=6, nested=2) > 50
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes(), st.randoms(use_true_random=False))
 def test_power_cuts_of_any_change(change: Change, choose: random.Random) -> None:
     check_power_cuts(change, choose, samples=4, nested=1)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes(), st.randoms(use_true_random=False))
 def test_power_cuts_of_any_undo(change: Change, choose: random.Random) -> None:
     assume(kept(change.done()))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.build.hive import HiveBuilder, seal
 from tests.build.hive_log import DirtyHive, entries_of, new_format, old_format, rehashed
+from tests.effort import tries
 from vdiskkit.errors import VDiskError
 from vdiskkit.io import BytesSource, GuardedSource, ReadBudget
 from vdiskkit.location import Location
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from vdiskkit.registry import RegistryKey
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS") or tries(10))
 long = settings(
     max_examples=ROUNDS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

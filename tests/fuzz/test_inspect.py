@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 import vdiskkit
+from tests.effort import tries
 from vdiskkit.io import BytesSource
 from vdiskkit.report.style import Style
 from vdiskkit.report.text import inspection_lines
 from vdiskkit.vdisk import VDisk
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_images"
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS") or tries(20))
 MOST_READS = 5_000
 MOST_BYTES = 64 * 1024 * 1024
 

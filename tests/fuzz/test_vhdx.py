@@ -35,6 +35,7 @@ from tests.build.vhdx import (
     put_log,
     with_crc,
 )
+from tests.effort import tries
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.identity import read_disk_identity
 from vdiskkit.container.vhdx.bat import TableShape, check_table, parse_table
@@ -55,7 +56,7 @@ from vdiskkit.vdisk import VDisk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS") or tries(30))
 MOST_READS = 600
 SIZE = 5 * MIB
 WHERE = Location("fuzz.vhdx")

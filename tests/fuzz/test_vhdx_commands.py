@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build.vhdx import BAT_REGION, MIB, PAGE, Image, Page, build_vhdx, chunk_ratio, link_to, put_log
+from tests.effort import tries
 from tests.fuzz.test_vhdx import Structure, damaged, structures_of
 from vdiskkit.cli.run import run as run_command_line
 from vdiskkit.cli.session import Session
@@ -27,7 +28,7 @@ from vdiskkit.io import FileSource
 if TYPE_CHECKING:
     import pytest
 
-ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("VDISKKIT_FUZZ_ROUNDS") or tries(4))
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_images" / "win7-kms.vhd"
 BLOCK = 2 * MIB
 NAMES = ("disk.vhdx", "disk.1.avhdx")

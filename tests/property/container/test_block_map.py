@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, ParentLink, build_vhd
 from tests.build.vhdx import FULL, MIB, UNDEFINED, UNMAPPED, ZERO, build_vhdx, link_to
+from tests.effort import tries
 from vdiskkit.container.block_map import IN_FILE, IN_PARENT, ZEROS, Part, block_states, file_use, parts
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.disk import ExtentKind, VirtualDisk
@@ -60,7 +61,7 @@ def check(disk: VirtualDisk) -> None:
 writes = st.lists(st.tuples(st.integers(0, 511), st.integers(1, 64)), max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(
     kind=st.sampled_from(["fixed", "dynamic", "differencing"]),
     sectors=st.integers(1, 512),
@@ -75,7 +76,7 @@ def test_vhd(kind: str, sectors: int, block: int, writes: list[tuple[int, int]],
     check(open_single(Probe.of(BytesSource(data)), None))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(["fixed", "dynamic", "differencing"]),
     sectors=st.integers(1, 900),

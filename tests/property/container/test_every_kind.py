@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, MIB, ParentLink, build_vhd
 from tests.build.vhdx import FULL, UNMAPPED, ZERO, build_vhdx, link_to
+from tests.effort import tries
 from vdiskkit.container import open_container
 from vdiskkit.io import FileSource, PageCache
 
@@ -132,7 +133,7 @@ def write_vhdxs(folder: Path, base: str, sector_size: int, chain: list[Layer]) -
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(15), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_read_equals_the_model(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, SECTOR, ParentLink, build_vhd
+from tests.effort import tries
 from vdiskkit.container import ExtentKind, VirtualDisk, open_container
 from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.detect import Probe
@@ -96,7 +97,7 @@ def _open(files: dict[str, bytes], path: str) -> VirtualDisk:
     return top
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(["fixed", "dynamic"]),
     chain=st.lists(layers(), min_size=1, max_size=5),
@@ -112,7 +113,7 @@ def test_reads_equal_the_model(kind: str, chain: list[Layer], data: st.DataObjec
         assert disk.read_at(offset, length) == model[offset : offset + length]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(["fixed", "dynamic"]),
     chain=st.lists(layers(), min_size=1, max_size=2),

@@ -24,6 +24,7 @@ from tests.build.vhdx import (
     link_to,
     put_log,
 )
+from tests.effort import tries
 from vdiskkit.container import ExtentKind
 from vdiskkit.container.bits import bit_runs
 from vdiskkit.container.detect import Probe
@@ -120,7 +121,7 @@ def offsets(disk: VhdxDisk) -> st.SearchStrategy[int]:
     return st.one_of(near, st.integers(0, disk.size)).map(lambda at: max(0, min(at, disk.size)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kind=st.sampled_from(["fixed", "dynamic"]), sector_size=st.sampled_from([512, 4096]), data=st.data())
 def test_reads_equal_the_model(kind: str, sector_size: int, data: st.DataObject) -> None:
     chain = data.draw(st.lists(layers(sector_size), min_size=1, max_size=4))
@@ -187,7 +188,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     entries=st.lists(st.lists(changes, max_size=5), min_size=1, max_size=6),
     start=st.one_of(st.integers(0, 255), st.integers(240, 255)).map(lambda sector: sector * PAGE),
@@ -224,7 +225,7 @@ def test_replay_equals_writing_in_order(
     assert source.read_at(0, base) == image.read_at(0, base)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(count=st.integers(1, 6), start=st.integers(0, 255), broken=st.integers(0, 5), where=st.integers(0, 2 * PAGE - 1))
 def test_a_torn_entry_ends_the_sequence(count: int, start: int, broken: int, where: int) -> None:
     """What was written whole before a torn entry is replayed; an entry is never replayed by half."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from vdiskkit.errors import CorruptStructureError, FormatError, UnsupportedFeatureError
 from vdiskkit.io import BytesSource
 from vdiskkit.journal import (
@@ -109,7 +110,7 @@ def test_what_follows_is_ignored(journal: Journal, rest: bytes) -> None:
     assert parse_journal(stored(journal) + rest, WHERE) == journal
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(journals(), st.data())
 def test_flipped_and_cut_journals_are_never_misread(journal: Journal, data: st.DataObject) -> None:
     whole = bytearray(stored(journal))
@@ -127,7 +128,7 @@ def test_flipped_and_cut_journals_are_never_misread(journal: Journal, data: st.D
         assert not whole
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(journals(), st.data())
 def test_bodies_that_fit_their_checksum_and_make_no_sense(journal: Journal, data: st.DataObject) -> None:
     header, body = build_body(journal)

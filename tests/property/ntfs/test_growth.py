@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.unit.patch.ntfs.staged import Staged, contents
 from tests.unit.patch.ntfs.test_phases import problems_by_phase
 from tests.unit.patch.ntfs.test_spread import punched
@@ -29,7 +30,7 @@ def content(staged: Staged, path: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_growing_into_single_clusters(name: str, data: st.DataObject) -> None:
     staged = punched(name)

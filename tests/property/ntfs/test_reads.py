@@ -7,6 +7,7 @@ import functools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.unit.ntfs.volumes import guarded, opened
 from vdiskkit.io import BytesSource
 from vdiskkit.location import Location
@@ -104,7 +105,7 @@ def compress(data: bytes) -> bytes:
     return out
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=tries(40))
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=12), st.integers(1, 60)), max_size=12))
 def test_lznt1_round_trip(pieces: list[tuple[bytes, int]]) -> None:
     data = b"".join(piece * count for piece, count in pieces)[:6000]

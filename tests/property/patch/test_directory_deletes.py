@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.oracle.ntfs_volumes import MIB, Edited, contents, judge, make_volume, mounted, spare, use
 from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged
@@ -43,7 +44,7 @@ def emptied_to(name: str, folder: str, left: int, seed: int) -> tuple[bytes, tup
     ("name", "folder", "left"),
     [("directory", "many", 250), ("clusters65536", "many", 150), ("records4096", "many", 150)],
 )
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(4), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_order_empties_a_directory(name: str, folder: str, left: int, data: st.DataObject) -> None:
     image, names = emptied_to(name, folder, left, 3)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.build.hive import HiveBuilder
 from tests.build.hive_log import DirtyHive, new_format, old_format, recover, sequences, with_base
+from tests.effort import tries
 from tests.unit.patch.registry.dirty import bins, logs_of, open_dirty
 from tests.unit.patch.registry.model import NOW, Node, flat, judge, load_model
 from vdiskkit.errors import VDiskError
@@ -88,7 +89,7 @@ def states_of(minor: int, rounds: list[list[Edit]]) -> list[bytes]:
     return states
 
 
-SETTINGS = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(deadline=None, max_examples=tries(25), suppress_health_check=[HealthCheck.too_slow])
 
 
 def check(dirty: DirtyHive, asked: list[Edit]) -> None:

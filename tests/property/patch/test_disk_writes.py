@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.build.vhd import KIB, SECTOR, ParentLink, build_vhd, noise
+from tests.effort import tries
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.vhd.disk import BlockVhd, open_vhd
 from vdiskkit.io import BytesSource
@@ -121,7 +122,7 @@ def applied(case: Case, changes: list[FileChange], size: int) -> bytes:
     return bytes(result)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_what_was_written_is_read_again(case: Case) -> None:
     disk, _old, model = play(case)
@@ -148,7 +149,7 @@ def test_what_was_written_is_read_again(case: Case) -> None:
         assert len(result) == len(case.data)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.data())
 def test_every_phase_leaves_a_disk_that_is_old_or_new_sector_by_sector(case: Case, data: st.DataObject) -> None:
     case = case._replace(writes=sorted(case.writes, key=lambda write: write.phase.rank))
@@ -194,7 +195,7 @@ def check_mixed(content: bytes, old: bytes, writes: list[Write]) -> None:
         assert content[at : at + SECTOR] in {known[at : at + SECTOR] for known in contents}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_of_a_new_block_content_shows_in_its_phase_and_not_before(case: Case) -> None:
     """What is written in LINK or later is not seen while only earlier phases are on the disk."""

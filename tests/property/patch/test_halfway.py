@@ -13,6 +13,7 @@ from tests.build.image import MIB, build_image
 from tests.build.prefixes import torn_files
 from tests.build.vhd import ParentLink, build_vhd
 from tests.build.vhdx import build_vhdx, link_to
+from tests.effort import tries
 from tests.unit.patch.registry.halfway import assert_halfway, assert_sound
 from tests.unit.patch.registry.model import NOW, flat
 from vdiskkit.container import open_container
@@ -38,7 +39,7 @@ seeds = st.integers(0, 1 << 32)
 
 
 @given(seeds, st.sampled_from([3, 5, 5]), st.sampled_from([1, 1, 2, 6]))
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(40), suppress_health_check=[HealthCheck.too_slow])
 def test_every_prefix_of_an_edit_is_a_sound_hive(seed: int, minor: int, count: int) -> None:
     chance = chance_of(seed)
     data = aged_hive(chance, minor=minor)

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.build.hive import HiveBuilder
 from tests.build.prefixes import torn_files
+from tests.effort import tries
 from tests.unit.patch.registry.halfway import assert_between, assert_sound
 from tests.unit.patch.registry.model import NOW, Node, as_dissect, by_dissect, flat, judge, load_model
 from vdiskkit.errors import NotFoundError, VDiskError
@@ -139,7 +140,7 @@ def test_edits(minor: int, lists: str | None) -> None:
     machine = type("Machine", (Edits,), {"minor": minor, "lists": lists})
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     machine.TestCase.settings = settings(  # type: ignore[attr-defined]
-        max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=checks
+        max_examples=tries(12), stateful_step_count=40, deadline=None, suppress_health_check=checks
     )
     machine.TestCase().runTest()  # type: ignore[attr-defined]
 
@@ -200,7 +201,7 @@ def test_a_damaged_hive_is_edited_or_refused(changes: list[tuple[int, int, int]]
 
 
 @given(st.lists(names, min_size=1, max_size=300, unique_by=upcase), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=tries(30))
 def test_keys_made_and_deleted_in_any_order(made: list[str], rng: Any) -> None:
     """The order of the list is that of the folded names, whatever the order in which they came and went."""
     staged = StagedFile(BytesSource(HiveBuilder(leaf_limit=4).build()))
@@ -218,7 +219,7 @@ def test_keys_made_and_deleted_in_any_order(made: list[str], rng: Any) -> None:
 
 
 @given(calls, calls)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=tries(25))
 def test_halfway_a_hive_is_the_old_one_or_the_new_one(
     first: list[tuple[int, str]], second: list[tuple[int, str]]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.unit.ntfs import volumes
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.errors import VDiskError
@@ -59,7 +60,7 @@ def edit(editor: VolumeEditor, path: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("name", PATHS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_damage_is_refused_or_left_as_it_was(name: str, data: st.DataObject) -> None:
     damaged = bytearray(volumes.image(name))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.oracle.ntfs_volumes import STRICTCHECK
 from tests.unit.patch.ntfs.staged import Staged
 from vdiskkit.errors import WriteRefusedError
@@ -89,7 +90,7 @@ def strictly_checked(staged: Staged, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["basic", "edits", "fragmented", "records4096", "clusters65536"])
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_sequence_of_edits(tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject) -> None:
     staged = Staged(name, now=data.draw(st.sampled_from([None, 132_000_000_000_000_000])))

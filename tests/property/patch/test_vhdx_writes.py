@@ -28,6 +28,7 @@ from tests.build.vhdx import (
     link_to,
     put_log,
 )
+from tests.effort import tries
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.vhdx.disk import VhdxDisk
 from vdiskkit.patch.disk import WritableDisk
@@ -257,7 +258,7 @@ def headers_of(image: ByteSource) -> list[tuple[int, uuid.UUID, uuid.UUID, uuid.
     return found  # type: ignore[return-value] # four items each
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_what_was_written_is_read_again(case: Case) -> None:
     played = play(case)
@@ -288,7 +289,7 @@ def test_what_was_written_is_read_again(case: Case) -> None:
         assert result.size == before.source.size
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.data())
 def test_every_phase_leaves_a_disk_that_is_old_or_new_sector_by_sector(case: Case, data: st.DataObject) -> None:
     case = case._replace(writes=sorted(case.writes, key=lambda write: write.phase.rank))
@@ -311,7 +312,7 @@ def test_every_phase_leaves_a_disk_that_is_old_or_new_sector_by_sector(case: Cas
     assert content_of(applied(case, changes, size), case.parent, played.ranges) == played.model
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_of_a_new_block_content_shows_in_its_phase_and_not_before(case: Case) -> None:
     """What is written in LINK or later is not seen while only earlier phases are on the disk."""
@@ -324,7 +325,7 @@ def test_of_a_new_block_content_shows_in_its_phase_and_not_before(case: Case) ->
     assert content_of(applied(alone, before, played.disk.staged.size), case.parent, played.ranges) == played.old
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_headers_come_first_and_one_is_whole_at_any_instant(case: Case) -> None:
     played = play(case)
@@ -378,7 +379,7 @@ def check_mixed(contents: list[bytes], played: Played, writes: list[Write]) -> N
                 assert content[at : at + SECTOR] in {one[number][at : at + SECTOR] for one in known}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_after_a_phase_its_content_is_there_and_no_later_one(case: Case) -> None:
     """For writes that share no sector of the disk, whatever else they share: blocks, bitmaps, pages of the table."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.build.hive import HiveBuilder, utf16
+from tests.effort import tries
 from vdiskkit.errors import FormatError, VDiskError
 from vdiskkit.io import BytesSource, GuardedSource, ReadBudget
 from vdiskkit.registry import Hive
@@ -62,7 +63,7 @@ def test_every_byte_of_the_structures_changed(lists: str) -> None:
                 use(bytes(broken))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=tries(250), deadline=None)
 @given(
     lists=st.sampled_from(["lh", "lf", "li"]),
     changes=st.lists(st.tuples(st.integers(4096, 4096 + 5000), st.binary(min_size=1, max_size=4)), max_size=8),

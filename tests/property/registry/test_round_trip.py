@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.build.hive import HiveBuilder, Key
+from tests.effort import tries
 from vdiskkit.errors import VDiskError
 from vdiskkit.io import BytesSource
 from vdiskkit.location import Location
@@ -61,7 +62,7 @@ def same(read: RegistryKey, built: Key) -> None:
         same(found, key)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     tree=TREES,
     minor=st.sampled_from([3, 4, 5, 6]),
@@ -76,7 +77,7 @@ def test_built_equals_read(tree: Any, minor: int, lists: str, leaf_limit: int) -
     "".join(export_keys(hive.root, "ROOT")).encode("utf-8")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     names=st.lists(NAMES, min_size=1, max_size=60, unique_by=upcase),
     asked=st.lists(NAMES, max_size=20),

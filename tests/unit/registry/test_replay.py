@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.build.hive import BASE_BLOCK, HiveBuilder
 from tests.build.hive_log import DAMAGES, Entry, damage, entries_of, log, new_format, old_format, recover, with_base
+from tests.effort import tries
 from tests.oracle.samples import real_sample
 from vdiskkit.io import BytesSource
 from vdiskkit.registry import Hive
@@ -361,7 +362,7 @@ def test_pages_beyond_the_primary_that_no_log_has() -> None:
 STATES = states(6, keys=30, growth=10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=tries(40))
 @given(
     order=st.permutations(range(6)).flatmap(lambda order: st.integers(2, 6).map(lambda count: order[:count])),
     split=st.integers(1, 6),
@@ -391,7 +392,7 @@ def test_equals_the_simple_reader(
         assert shown(result) == recover(dirty.primary, logs)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=tries(80))
 @given(st.data())
 def test_any_bytes_for_logs(data: st.DataObject) -> None:
     made = [new_format(STATES[:4], split=2), old_format(STATES[:4])][data.draw(st.integers(0, 1))]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.build.hive import BASE_BLOCK, HiveBuilder
+from tests.effort import tries
 from tests.oracle.samples import real_sample
 from vdiskkit.errors import FormatError, ReadLimitError
 from vdiskkit.io import BytesSource, GuardedSource, ReadBudget
@@ -180,7 +181,7 @@ def test_a_used_up_budget_is_no_fault() -> None:
 DATA = builder().build()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=tries(150))
 @given(st.lists(st.tuples(st.integers(BASE_BLOCK, len(DATA) - 4), st.binary(min_size=1, max_size=4)), max_size=6))
 def test_any_damage_ends_in_faults_or_in_nothing(changes: list[tuple[int, bytes]]) -> None:
     data = bytearray(DATA)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from tests.unit.patch.ntfs.staged import Staged, contents, without
 from tests.unit.patch.ntfs.test_phases import problems_by_phase
 from vdiskkit.errors import WriteRefusedError
@@ -296,7 +297,7 @@ def test_a_split_runlist_is_the_same_runlist(placed: list[tuple[int, int]], room
         assert len(encode_runs([*part, following[0]])) > room
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(RUNS, st.text(max_size=20))
 def test_a_part_says_what_its_reader_reads(placed: list[tuple[int, int]], name: str) -> None:
     runs, vcn = [], 7

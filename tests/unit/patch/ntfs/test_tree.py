@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.effort import tries
 from vdiskkit.errors import CorruptStructureError, WriteRefusedError
 from vdiskkit.location import Location
 from vdiskkit.patch.ntfs.nodes import BLOCK_HEADER, Entry, Node, new_block, parse_node
@@ -121,7 +122,9 @@ def remove(tree: IndexTree, key: bytes) -> None:
 KEYS = st.sets(st.binary(min_size=1, max_size=120), min_size=1, max_size=400)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(KEYS, st.randoms(use_true_random=False), st.sampled_from([(512, 200), (1024, 300), (4096, 600)]))
 def test_removals_keep_a_tree_until_it_is_empty(
     keys: set[bytes], chance: random.Random, sizes: tuple[int, int]
