@@ -19,6 +19,7 @@ from tests.crash.matrix import (
     undo_of,
 )
 from tests.crash.simulated import PowerCut, SimulatedFileSystem, VanishedError, at
+from tests.effort import thorough_but
 from vdiskkit.container.detect import Probe
 from vdiskkit.container.vhd.disk import open_vhd
 from vdiskkit.io import BytesSource
@@ -68,7 +69,7 @@ def written(kind: str) -> Change:
     return change_of({DISK: staged, SIDE_CAR: side_car})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", thorough_but(KINDS, "fixed"))
 def test_power_cuts(kind: str) -> None:
     check_power_cuts(written(kind), chooser(1), samples=6, nested=1)
 

@@ -79,8 +79,12 @@ def test_power_cuts_of_any_undo(change: Change, choose: random.Random) -> None:
 @pytest.mark.parametrize("make", [io_error, full, VanishedError])
 @pytest.mark.parametrize(
     "build",
-    [pair, lambda: undo_of(pair()), reopened, lambda: undo_of(reopened())],
-    ids=["change", "undo", "versions", "undo of versions"],
+    [
+        pytest.param(pair, id="change"),
+        pytest.param(lambda: undo_of(pair()), id="undo"),
+        pytest.param(reopened, id="versions"),
+        pytest.param(lambda: undo_of(reopened()), id="undo of versions", marks=pytest.mark.thorough),
+    ],
 )
 def test_every_call_may_fail(build: Callable[[], Change], make: Callable[[], BaseException]) -> None:
     change = build()

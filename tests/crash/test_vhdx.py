@@ -30,6 +30,7 @@ from tests.crash.matrix import (
 )
 from tests.crash.simulated import PowerCut, SimulatedFileSystem, VanishedError, at
 from tests.crash.sparse import Condensed, condense
+from tests.effort import thorough_but
 from tests.property.patch.test_vhdx_writes import (
     Case,
     Played,
@@ -157,16 +158,17 @@ def test_the_cases_are_what_they_should_be() -> None:
         assert len(made.condensed.content) < MIB
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", thorough_but(KINDS, "dynamic, log"))
 def test_power_cuts(kind: str) -> None:
     check_power_cuts(world(kind).change, chooser(1), samples=3, nested=1, nested_every=5 if LONG else 400)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", thorough_but(KINDS, "fixed"))
 def test_power_cuts_of_undo(kind: str) -> None:
     check_power_cuts(undo_of(world(kind).change), chooser(2), samples=3, nested=1, nested_every=5 if LONG else 400)
 
 
+@pytest.mark.thorough
 @settings(max_examples=100 if LONG else 5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases(), st.randoms(use_true_random=False))
 def test_power_cuts_of_any_change(case: Case, choose: random.Random) -> None:
@@ -207,7 +209,7 @@ def full() -> OSError:
 
 
 @pytest.mark.parametrize("make", [VanishedError, failed, full])
-@pytest.mark.parametrize("kind", ["fixed", "differencing, log"])
+@pytest.mark.parametrize("kind", thorough_but(["fixed", "differencing, log"], "fixed"))
 def test_every_call_may_fail(kind: str, make: Callable[[], OSError]) -> None:
     for change in (world(kind).change, undo_of(world(kind).change)):
         for call in change.calls():
@@ -229,7 +231,7 @@ def test_every_flush_may_fail_from_some_time_on() -> None:
 
 
 @pytest.mark.parametrize("undoing", [False, True], ids=["change", "undo"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", thorough_but(KINDS, "fixed, log"))
 def test_readers_find_a_whole_disk_at_every_instant(kind: str, undoing: bool) -> None:
     made = world(kind)
     change = undo_of(made.change) if undoing else made.change

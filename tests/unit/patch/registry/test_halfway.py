@@ -87,6 +87,7 @@ def test_a_key_whose_count_and_list_lie_in_two_sectors(children: int, how: str) 
     assert (after.offset != before.offset) is (children > 0 and left > 0 and left != children)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("leaf_limit", [7, 507])
 def test_such_a_key_moves_with_lists_of_lists_and_more_edits_below_it(leaf_limit: int) -> None:
     data = key_at("Key", LIST_IN_KEY, leaf_limit=leaf_limit, child=200)
