@@ -319,7 +319,10 @@ _AZURE = re.compile(r"##vso\[task\.logissue type=(error|warning);code=[A-Za-z0-9
 
 @pytest.mark.parametrize(("form", "line_form"), [("github", _GITHUB), ("azure", _AZURE)])
 def test_annotations_hold_no_forged_command(run: Callable[..., Outcome], form: str, line_form: re.Pattern[str]) -> None:
-    outcome = run("validate", HOSTILE, FAULTY, "missing ##vso[task.complete]%0A::error::x.vhd", "--output-format", form)
+    missing = "missing ##vso[task.complete]%0A::error::x.vhd"
+    if os.name == "nt":  # where a colon names a stream
+        missing = missing.replace(":", "")
+    outcome = run("validate", HOSTILE, FAULTY, missing, "--output-format", form)
     lines = outcome.out.splitlines()
     assert len(lines) > 10
     for line in lines:
@@ -362,7 +365,8 @@ def test_several_reports_at_once(run: Callable[..., Outcome], tmp_path: Path) ->
     assert outcome.out.startswith("disk  ")
     for form in FORMATS:
         direct = run("validate", FAULTY, "--output-format", form).out
-        assert (tmp_path / f"out.{form}").read_bytes().decode() == direct
+        written = (tmp_path / f"out.{form}").read_bytes().decode()
+        assert (written if os.name != "nt" else written.replace("\r\n", "\n")) == direct  # a stream ends lines itself
     assert (tmp_path / "out.text").read_text(encoding="utf-8") == outcome.out
 
 

@@ -153,9 +153,9 @@ def test_everything_works_under_a_path_of_more_than_260_characters(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("con", "devices are not opened"),
-        ("nul.vhd", "devices are not opened"),
-        ("COM1.txt", "devices are not opened"),
+        ("con", "this is a device, not a file"),
+        ("nul.vhd", "this is a device, not a file"),
+        ("COM1.txt", "this is a device, not a file"),
         ("out.vhd.", "Windows drops the dot or space at the end"),
         ("out.txt ", "Windows drops the dot or space at the end"),
         ("out.txt:stream", "names a stream of a file"),

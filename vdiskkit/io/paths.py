@@ -317,9 +317,9 @@ def _windows_only(text: str) -> str | None:
 
 def _device(text: str) -> UsageError:
     return UsageError(
-        "devices are not opened, a vDisk is a file",
+        "this is a device, not a file",
         location=Location(text),
-        hint="name the .vhd, .avhd or .pvp file of the vDisk",
+        hint="name a file; in a folder, no name may be that of a device, such as con or nul",
     )
 
 
