@@ -92,7 +92,7 @@ def test_output_never_overwrites_a_vdisk_file(run: Callable[..., Outcome], sampl
 
 @pytest.mark.parametrize(
     "name",
-    ["new.lok", "x.vhd.vdiskkit-journal", "new.vhdx.vdiskkit-undo-0001", "WIN7-KMS.XML", "win7-kms.xml", "new.LOK."],
+    ["new.lok", "x.vhd.vdiskkit-journal", "new.vhdx.vdiskkit-undo-0001", "WIN7-KMS.XML", "win7-kms.xml", "new.LOK"],
 )
 def test_no_output_speaks_for_a_disk(run: Callable[..., Outcome], samples: Path, name: str) -> None:
     """A lock, a journal or a manifest says something by being there, whatever it holds."""
