@@ -12,6 +12,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,9 @@ NOW = dt.datetime(2026, 11, 24, 9, 12, 3, tzinfo=dt.UTC)
 STAMP = 1_700_000_000_000_000_000
 """When every copied file was changed, in nanoseconds."""
 LARGEST_TEXT = 1 << 20
+DISKS = {".vhd", ".avhd", ".vhdx", ".avhdx"}
+_OWN_PLAN = re.compile(r"^(plan +)[0-9a-f]{8} for .* UTC$", re.MULTILINE)
+"""How a plan is called that a process made by its own clock."""
 LOG = "log.txt"
 """A log of the program, which is full of times."""
 Contents = dict[str, str]
@@ -65,11 +69,18 @@ def run_group(name: str, folder: Path) -> list[dict[str, Any]]:
     os.chdir(folder)
     results = []
     known = Known()
+    files = known.look(folder)
     for number, step in enumerate(GROUPS[name]):
         args = [arg.replace("{here}", str(folder) + os.sep) for arg in step.args]
         code, *streams = run_step(step, args, f"{name} {number}")
         out, err = (told(data, folder) for data in streams)
-        results.append({"step": str(step), "code": code, "out": out, "err": err, "files": known.look(folder)})
+        if step.process:
+            out = _OWN_PLAN.sub(r"\1", out)
+        for path in folder.iterdir():
+            if path.suffix in DISKS and path.name not in files and path.stat().st_mtime_ns > STAMP:
+                os.utime(path, ns=(STAMP, STAMP))  # a copy
+        files = known.look(folder)
+        results.append({"step": str(step), "code": code, "out": out, "err": err, "files": files})
     results.append({"step": "at the end", "code": 0, "out": "", "err": "", "files": Known().look(folder)})
     os.chdir(ROOT)
     return results
@@ -119,7 +130,8 @@ def journal_content(data: bytes) -> bytes:
 def anywhere(data: bytes, folder: Path) -> bytes:
     """What is written, as if the folder lay anywhere: its path stands in it as it is, or escaped as in JSON."""
     plain = str(folder) + os.sep
-    for name in (json.dumps(plain)[1:-1], plain, folder.as_uri() + "/", os.fspath(folder)):
+    # Longest first: on Linux the plain path is a part of the address.
+    for name in (folder.as_uri() + "/", json.dumps(plain)[1:-1], plain, os.fspath(folder)):
         data = data.replace(name.encode(), b"{here}/")
     return data
 
