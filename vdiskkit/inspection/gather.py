@@ -142,8 +142,6 @@ def gather(
     if pair is not None:
         for notice in pair.notices:
             log.add(notice.code, notice.message, notice.location)
-    if selected is not None and selected.volume is not None:
-        _add(log, selected.volume.notices)
     checked = None
     if second_opinion:
         from vdiskkit.inspection.cross_check import cross_check
@@ -156,6 +154,7 @@ def gather(
         from vdiskkit.inspection.readiness import read_readiness
 
         ready = read_readiness(image, windows, log)
+    _add_volumes(log, disk)  # last, so that damage that anything above met is among them
     notices = log.notices()
     unread = {notice.code for notice in notices} | {"volume" for item in disk.volumes if item.problem}
     return Inspection(
@@ -203,6 +202,12 @@ def _why_not_clean(volume: VolumeFacts) -> str:
     if volume.hibernation != "none":
         reasons.append(f"hibernation: {volume.hibernation}")
     return f"the volume was not shut down cleanly ({'; '.join(reasons)}): what is shown may not be the last state"
+
+
+def _add_volumes(log: NoticeLog, disk: Inspectable) -> None:
+    for item in disk.volumes:
+        if item.volume is not None:
+            _add(log, item.volume.notices)
 
 
 def _add(log: NoticeLog, notices: Iterable[tuple[str, str, Location | None]]) -> None:
