@@ -227,6 +227,17 @@ class DirectoryIndex:
             else:
                 yield entry
 
+    def keys(self, damaged: Callable[[FormatError], None]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (file reference, key) of all names as they are stored; faults are told as by :meth:`entries`."""
+        before: str | None = None
+        for node, offset, name in self._walk(damaged):
+            if before is not None and self._collation.order(before, name) >= 0:
+                damaged(_disorder(before, name, node.location))
+            before = name
+            size = _ENTRY.unpack_from(node.data, offset)[2]
+            start = offset + _ENTRY.size
+            yield node.data[offset : offset + 8], node.data[start : start + size]
+
     def _walk(self, damaged: Callable[[FormatError], None] | None) -> Iterator[tuple[_Node, int, str]]:
         """Yield (block, offset, name) of all entries, as deep as the tree is: it meets no block twice."""
         seen: set[int] = set()

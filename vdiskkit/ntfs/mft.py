@@ -72,6 +72,11 @@ class Mft:
         self._table = self._bootstrap(record)
 
     @property
+    def table(self) -> AttributeSource:
+        """The bytes of all records."""
+        return self._table
+
+    @property
     def record_count(self) -> int:
         """Records that the table has room for."""
         return min(self._table.size, self._table.initialized_size) // self._boot.record_size

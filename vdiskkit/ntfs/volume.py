@@ -290,6 +290,27 @@ class NtfsVolume:
                 self.notice("ntfs.parent_damaged", f"a link of {file.path} is lost: {fault.message}", fault.location)
         return tuple(sorted(found))
 
+    def path_of(self, number: int) -> str:
+        """Return one path of the file whose base record that is.
+
+        Raises:
+            CorruptStructureError: The record or a directory above it is damaged, or it is no file's.
+        """
+        record = self.mft.record(number)
+        name = self._long_name(record)
+        own = (name.name,) if number != _ROOT else ()
+        return join_path((*self._ancestors(name.parent), *own))
+
+    def index_keys(
+        self, number: int, path: str, damaged: Callable[[FormatError], None]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (file reference, key) of all names in the directory of a record, as they are stored.
+
+        Raises:
+            CorruptStructureError: The root of the index is damaged.
+        """
+        return self._index(self.mft.record(number), path).keys(damaged)
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _resolve(self, wanted: VolumePath, path: str, *, follow: bool) -> tuple[MftRecord, tuple[str, ...]]:

@@ -51,7 +51,18 @@ class ClusterSpace:
             raise WriteRefusedError("$Bitmap has no content", location=store.where(_BITMAP_RECORD))
         self._bitmap = Bitmap(content, store.boot.total_clusters, "$Bitmap")
         self._released: list[tuple[int, int]] = []
+        self._claimed: list[tuple[int, int]] = []
         self._system: list[tuple[int, int, int]] | None = None
+
+    @property
+    def released(self) -> tuple[tuple[int, int], ...]:
+        """(first cluster, number of clusters) of all that was released."""
+        return tuple(self._released)
+
+    @property
+    def claimed(self) -> tuple[tuple[int, int], ...]:
+        """(first cluster, number of clusters) of all that was claimed, released before or not."""
+        return tuple(self._claimed)
 
     def all_are(self, first: int, count: int, *, used: bool) -> bool:
         """Whether ``count`` clusters from ``first`` are all used, or all free."""
@@ -99,6 +110,7 @@ class ClusterSpace:
         for first, count in chosen:
             self._bitmap.put(first, count, used=True)
         self._bitmap.flush(Phase.CLAIM)
+        self._claimed += chosen
 
     def choose(self, clusters: int, behind: int | None, taken: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
         """Choose free clusters; nothing is claimed yet.
