@@ -131,7 +131,8 @@ class RecordStore:
         """Free a record; its bit in the bitmap of $MFT is the caller's."""
         record = self.load(number)
         free_record(record)
-        self.store(number, record, Phase.RELEASE)
+        # Before the bitmaps: a record that is in use must not own what they call free.
+        self.store(number, record, Phase.HIVE_UNLINK)
         self.freed.add(number)
 
     def mirror_equals(self, number: int) -> bool:
