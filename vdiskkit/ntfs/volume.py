@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NtfsVolume", "VolumeNotice"]
 
-MAX_HOPS = 32
+MAX_HOPS = 63
+"""Links on a way: Windows follows no more reparse points on one path."""
 _MAX_NOTICES = 100
+"""More notices than a person reads. Each tells of damage, so that a verdict that any of them decides lacks nothing."""
 _CACHED_INDEXES = 128
 _BATCH = 4096  # names of a listing whose records are read together
 _ROOT = 5

@@ -71,10 +71,12 @@ def test_growing_leaves_lost_clusters_at_worst(name: str, path: str, grow: Calla
     staged = Staged(name)
     stream = staged.editor.open_stream(path)
     stream.grow(grow(stream.size))
+    # Where sizes and last runs stand in two records, each step comes one phase earlier, and the size last.
+    apart = name == "fragmented"
     assert problems_by_phase(staged) == {
         Phase.GROW: set(),
-        Phase.DATA: set(),
-        Phase.CLAIM: {"bitmap.lost"},
+        Phase.DATA: {"bitmap.lost"} if apart else set(),
+        Phase.CLAIM: {"runs.allocated"} if apart else {"bitmap.lost"},
         Phase.LINK: set(),
         Phase.RELEASE: set(),
     }
