@@ -148,6 +148,8 @@ class VDisk:
     def selected(self) -> DiskVolume | None:
         """The volume that facts come from: the chosen one, else the first with Windows, else the first NTFS one.
 
+        Before a sound NTFS volume without Windows comes one on which damage hides whether it holds one.
+
         Raises:
             UsageError: The chosen partition does not exist.
         """
@@ -163,7 +165,8 @@ class VDisk:
             )
         windows = [item for item in self.volumes if item.windows_root is not None]
         ntfs = [item for item in self.volumes if item.volume is not None]
-        return next(iter(windows or ntfs), None)
+        damaged = [item for item in ntfs if item.problem is not None]  # a Windows may be there
+        return next(iter(windows or damaged or ntfs), None)
 
     @property
     def silent_choice(self) -> str | None:

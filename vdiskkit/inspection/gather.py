@@ -107,7 +107,8 @@ def gather(
 
     Args:
         disk: The opened vDisk.
-        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, and the whole volume, to see that
+            it is sound.
         show_keys: Show product keys whole that are no published GVLKs.
         second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
         readiness: Also read what decides whether the image can be cloned as it is.
@@ -126,6 +127,8 @@ def gather(
     if selected is not None and selected.volume is not None:
         opened = selected.volume
         volume = log.attempt("ntfs.unreadable", "the volume's state", lambda: opened.facts(deep=deep), None)
+        if deep:
+            log.attempt("ntfs.unreadable", "the whole volume", lambda: _check(opened), None)
     if volume is not None and not volume.clean:
         log.add("ntfs.not_clean", _why_not_clean(volume), opened.location)
     windows_volumes = [item.partition for item in disk.volumes if item.windows_root is not None]
@@ -142,8 +145,6 @@ def gather(
     if pair is not None:
         for notice in pair.notices:
             log.add(notice.code, notice.message, notice.location)
-    if selected is not None and selected.volume is not None:
-        _add(log, selected.volume.notices)
     checked = None
     if second_opinion:
         from vdiskkit.inspection.cross_check import cross_check
@@ -156,6 +157,7 @@ def gather(
         from vdiskkit.inspection.readiness import read_readiness
 
         ready = read_readiness(image, windows, log)
+    _add_volumes(log, disk)  # last, so that damage that anything above met is among them
     notices = log.notices()
     unread = {notice.code for notice in notices} | {"volume" for item in disk.volumes if item.problem}
     return Inspection(
@@ -203,6 +205,19 @@ def _why_not_clean(volume: VolumeFacts) -> str:
     if volume.hibernation != "none":
         reasons.append(f"hibernation: {volume.hibernation}")
     return f"the volume was not shut down cleanly ({'; '.join(reasons)}): what is shown may not be the last state"
+
+
+def _check(volume: NtfsVolume) -> None:
+    """Walk the whole volume; what is wrong becomes its notices."""
+    from vdiskkit.ntfs.soundness import find_faults
+
+    find_faults(volume, volume.notice)
+
+
+def _add_volumes(log: NoticeLog, disk: Inspectable) -> None:
+    for item in disk.volumes:
+        if item.volume is not None:
+            _add(log, item.volume.notices)
 
 
 def _add(log: NoticeLog, notices: Iterable[tuple[str, str, Location | None]]) -> None:

@@ -48,6 +48,14 @@ class Collation:
             return (left > right) - (left < right)
         return self._compare_units(_units(left), _units(right))
 
+    def order(self, left: str, right: str) -> int:
+        """Like :meth:`compare`, but names that differ in case only sort by their code units, as in an index."""
+        found = self.compare(left, right)
+        if found or left == right:
+            return found
+        one, other = left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass")
+        return (one > other) - (one < other)
+
     def equal(self, left: str, right: str) -> bool:
         """Tell whether two names differ in case only."""
         return left == right or not self.compare(left, right)

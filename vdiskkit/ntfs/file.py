@@ -300,7 +300,11 @@ class NtfsFile:
             )
         self._refuse_unreadable(attribute, stream)
         where = self.location.at("stream", attribute.name) if attribute.name else self.location
-        source = self._volume.mft.open(self._record, DATA, attribute.name, where)
+        try:
+            source = self._volume.mft.open(self._record, DATA, attribute.name, where)
+        except CorruptStructureError as fault:
+            self._volume.met(fault)
+            raise
         if source is None:  # it was there a moment ago
             raise FileMissingError(f"{self.path} has no content", location=self.location)
         return source

@@ -2,12 +2,18 @@
 
 The tree is walked as NTFS walks it, from the root down: blocks that are free according to the index bitmap hold names
 of deleted files and are never looked at. Every block is checked before use (ntfs-3g's ``ntfs_index_block_inconsistent``
-and ``ntfs_index_entry_inconsistent``), and no path through the tree is deeper than 32 blocks or meets a block twice.
+and ``ntfs_index_entry_inconsistent``), and no path through the tree is deeper than it can be or meets a
+block twice.
+
+That a name is not there follows from the order of the others. So every block on the way to a name must be in order, and
+must lie between the entries that lead to it; the two entries that the name would stand between are told, for whoever
+asks to hold them against their files.
 """
 
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.errors import CorruptStructureError, FormatError
@@ -24,10 +30,12 @@ if TYPE_CHECKING:
     from vdiskkit.ntfs.record import MftRecord
     from vdiskkit.ntfs.streams import AttributeSource
 
-__all__ = ["DirectoryIndex", "IndexEntry", "NodeCache"]
+__all__ = ["Absence", "DirectoryIndex", "IndexEntry", "NodeCache"]
 
 NAME = "$I30"
 MAX_DEPTH = 32
+"""Blocks on a way below the root. Each has an entry, so each above the leaves has two subnodes: a tree that is deeper
+has more names than a volume has files, which are 2**32 at most."""
 _CACHED_NODES = 128
 _COLLATION_FILE_NAME = 1
 _POSIX = 0
@@ -37,7 +45,8 @@ _HEADER = struct.Struct("<IIIB3x")
 _ENTRY = struct.Struct("<QHHH2x")
 _U64 = struct.Struct("<Q")
 _USA = struct.Struct("<HH")
-_SUBNODE, _LAST = 1, 2
+_SUBNODE, _LAST = 1, 2  # of an entry
+_HAS_SUBNODES = 1  # of an index header
 _NAME_START = 66  # of the name inside a $FILE_NAME key
 _BLOCK_HEADER = 24  # of an index block, in front of the index header
 
@@ -47,6 +56,12 @@ class IndexEntry(NamedTuple):
 
     reference: FileReference
     key: FileName
+
+
+class Absence(NamedTuple):
+    """A name that a directory does not have: the entries that it would stand between, one or none at either end."""
+
+    neighbours: tuple[IndexEntry, ...]
 
 
 _Entry = tuple[int, str | None, int | None]
@@ -59,6 +74,21 @@ class _Node(NamedTuple):
     data: bytes
     entries: list[_Entry]
     location: Location
+
+
+class _Place(NamedTuple):
+    """An entry that was passed on the way down."""
+
+    node: _Node
+    position: int
+
+    @property
+    def offset(self) -> int:
+        return self.node.entries[self.position][0]
+
+    @property
+    def name(self) -> str:
+        return self.node.entries[self.position][1] or ""
 
 
 class NodeCache:
@@ -126,41 +156,55 @@ class DirectoryIndex:
         self._mft, self._record = mft, record
         self._opened: tuple[AttributeSource, AttributeSource] | None = None
         self._nodes = nodes
+        self._in_order: set[Location] = set()  # blocks whose order was checked
 
-    def lookup(self, name: str) -> IndexEntry | None:
+    def lookup(self, name: str) -> IndexEntry | Absence:
         """Find a name, whatever its case; where names differ in case only, the exact one wins.
 
         Raises:
             CorruptStructureError: The tree is damaged on the way to the name.
         """
-        node, depth, seen = self._root, 0, set[int]()
+        found = self._descend(name, self._collation.compare)
+        if isinstance(found, IndexEntry) and found.key.name != name and found.key.namespace == _POSIX:
+            exact = self._descend(name, self._collation.order)
+            return exact if isinstance(exact, IndexEntry) else found
+        return found
+
+    def _descend(self, name: str, compare: Callable[[str, str], int]) -> IndexEntry | Absence:
+        node, seen = self._root, set[int]()
+        below: _Place | None = None
+        above: _Place | None = None
         while True:
-            position, equal = self._position(node, name)
+            self._check_order(node, below, above)
+            position, equal = _position(node, name, compare)
             offset, entry_name, subnode = node.entries[position]
             if equal:
-                entry = self._entry(node, offset)
-                if entry_name != name and entry.key.namespace == _POSIX:
-                    return self._exact(name) or entry
-                return entry
+                return self._entry(node, offset)
+            if position:
+                below = _Place(node, position - 1)
+            if entry_name is not None:
+                above = _Place(node, position)
             if subnode is None:
-                return None
-            depth += 1
-            node = self._child(subnode, depth, seen, node.location)
+                found = (self._entry(place.node, place.offset) for place in (below, above) if place is not None)
+                return Absence(tuple(found))
+            if len(seen) >= MAX_DEPTH:
+                raise _too_deep(node.location)
+            node = self._child(subnode, seen, node.location)
 
-    def _position(self, node: _Node, name: str) -> tuple[int, bool]:
-        """Return the first entry that does not sort before ``name``, and whether it is equal."""
-        compare = self._collation.compare
-        low, high = 0, len(node.entries) - 1  # the last one is the end entry, behind every name
-        equal = False
-        while low < high:
-            middle = (low + high) // 2
-            order = compare(node.entries[middle][1] or "", name)
-            if order < 0:
-                low = middle + 1
-            else:
-                high = middle
-                equal = not order
-        return low, equal
+    def _check_order(self, node: _Node, below: _Place | None, above: _Place | None) -> None:
+        """Check that the names of a block ascend, and lie between the entries that lead to it."""
+        names = [name for _, name, _ in node.entries if name is not None]
+        if node.location not in self._in_order:
+            for one, other in pairwise(names):
+                if self._collation.order(one, other) >= 0:
+                    raise _disorder(one, other, node.location)
+            self._in_order.add(node.location)
+        if not names:
+            return
+        if below is not None and self._collation.order(below.name, names[0]) >= 0:
+            raise _disorder(below.name, names[0], node.location)
+        if above is not None and self._collation.order(names[-1], above.name) >= 0:
+            raise _disorder(names[-1], above.name, node.location)
 
     def entries(self, damaged: Callable[[FormatError], None] | None = None) -> Iterator[IndexEntry]:
         """Yield all names in their order.
@@ -171,68 +215,77 @@ class DirectoryIndex:
         Raises:
             CorruptStructureError: The tree is damaged and ``damaged`` was not given.
         """
-        yield from self._walk(self._root, 0, set(), damaged)
+        before: str | None = None
+        for node, offset, name in self._walk(damaged):
+            if before is not None and self._collation.order(before, name) >= 0:
+                _tell(_disorder(before, name, node.location), damaged)
+            before = name
+            try:
+                entry = self._entry(node, offset)
+            except FormatError as fault:
+                _tell(fault, damaged)
+            else:
+                yield entry
 
-    def _walk(
-        self, node: _Node, depth: int, seen: set[int], damaged: Callable[[FormatError], None] | None
-    ) -> Iterator[IndexEntry]:
-        for offset, name, subnode in node.entries:
-            if subnode is not None:
+    def keys(self, damaged: Callable[[FormatError], None]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (file reference, key) of all names as they are stored; faults are told as by :meth:`entries`."""
+        before: str | None = None
+        for node, offset, name in self._walk(damaged):
+            if before is not None and self._collation.order(before, name) >= 0:
+                damaged(_disorder(before, name, node.location))
+            before = name
+            size = _ENTRY.unpack_from(node.data, offset)[2]
+            start = offset + _ENTRY.size
+            yield node.data[offset : offset + 8], node.data[start : start + size]
+
+    def _walk(self, damaged: Callable[[FormatError], None] | None) -> Iterator[tuple[_Node, int, str]]:
+        """Yield (block, offset, name) of all entries, as deep as the tree is: it meets no block twice."""
+        seen: set[int] = set()
+        way = [(self._root, iter(self._root.entries))]
+        held: list[tuple[int, str | None]] = []  # the entry behind each subnode on the way
+        while way:
+            node, left = way[-1]
+            entry = next(left, None)
+            if entry is not None:
+                offset, name, subnode = entry
+                if subnode is None:
+                    if name is not None:
+                        yield node, offset, name
+                    continue
+                held.append((offset, name))
                 try:
-                    child = self._child(subnode, depth + 1, seen, node.location, damaged)
+                    if len(way) > MAX_DEPTH:
+                        raise _too_deep(node.location)
+                    child = self._child(subnode, seen, node.location, damaged)
+                    way.append((child, iter(child.entries)))
+                    continue
                 except FormatError as fault:
-                    if damaged is None:
-                        raise
-                    damaged(fault)
-                else:
-                    yield from self._walk(child, depth + 1, seen, damaged)
+                    _tell(fault, damaged)
+            else:
+                way.pop()
+                if not way:
+                    return
+            offset, name = held.pop()
             if name is not None:
-                try:
-                    entry = self._entry(node, offset)
-                except FormatError as fault:
-                    if damaged is None:
-                        raise
-                    damaged(fault)
-                else:
-                    yield entry
-
-    def _exact(self, name: str) -> IndexEntry | None:
-        # Names of the POSIX namespace may differ in case only; they stand side by side in the order of the tree.
-        return self._exact_in(self._root, name, 0, set())
-
-    def _exact_in(self, node: _Node, name: str, depth: int, seen: set[int]) -> IndexEntry | None:
-        for offset, entry_name, subnode in node.entries:
-            order = 1 if entry_name is None else self._collation.compare(entry_name, name)
-            if order < 0:
-                continue
-            if entry_name == name:
-                return self._entry(node, offset)
-            if subnode is not None:
-                found = self._exact_in(self._child(subnode, depth + 1, seen, node.location), name, depth + 1, seen)
-                if found is not None:
-                    return found
-            if order > 0:
-                return None
-        return None
+                yield way[-1][0], offset, name
 
     def _entry(self, node: _Node, offset: int) -> IndexEntry:
         reference, _, key_length, _ = _ENTRY.unpack_from(node.data, offset)
         start = offset + _ENTRY.size
         key = parse_file_name(node.data[start : start + key_length], node.location)
-        if key.parent.number != self._record.number:
-            raise _broken(f"{key.name} belongs to directory {key.parent.number}", node.location)
+        if key.parent != (self._record.number, self._record.sequence):
+            raise _broken(
+                f"{key.name} belongs to directory {key.parent.number} of sequence {key.parent.sequence}", node.location
+            )
         return IndexEntry(FileReference.decode(reference), key)
 
     def _child(
         self,
         vcn: int,
-        depth: int,
         seen: set[int],
         parent: Location,
         damaged: Callable[[FormatError], None] | None = None,
     ) -> _Node:
-        if depth > MAX_DEPTH:
-            raise CorruptStructureError(f"the index tree is deeper than {MAX_DEPTH} blocks", location=parent)
         if vcn in seen:
             raise CorruptStructureError(f"the index tree leads to block {vcn:#x} twice", location=parent)
         seen.add(vcn)
@@ -276,6 +329,21 @@ class DirectoryIndex:
         return self._opened
 
 
+def _position(node: _Node, name: str, compare: Callable[[str, str], int]) -> tuple[int, bool]:
+    """Return the first entry that does not sort before ``name``, and whether it is equal."""
+    low, high = 0, len(node.entries) - 1  # the last one is the end entry, behind every name
+    equal = False
+    while low < high:
+        middle = (low + high) // 2
+        order = compare(node.entries[middle][1] or "", name)
+        if order < 0:
+            low = middle + 1
+        else:
+            high = middle
+            equal = not order
+    return low, equal
+
+
 def _parse_node(
     data: bytes,
     header: int,
@@ -292,7 +360,7 @@ def _parse_node(
         location: Its address.
         damaged: Called with the fault of an entry; the entries before it are returned. None: the fault is raised.
     """
-    first, used, allocated, _ = _HEADER.unpack_from(data, header)
+    first, used, allocated, flags = _HEADER.unpack_from(data, header)
     in_block = header == _BLOCK_HEADER
     if in_block and header + allocated != limit:
         raise _broken(f"it has room for {allocated:#x} bytes", location)
@@ -304,7 +372,7 @@ def _parse_node(
             raise _broken("its entries overlap the update sequence array", location)
     entries: list[_Entry] = []
     try:
-        _parse_entries(data, header + first, header + used, location, entries)
+        _parse_entries(data, header + first, header + used, flags & _HAS_SUBNODES, location, entries)
     except CorruptStructureError as fault:
         if damaged is None:
             raise
@@ -312,8 +380,10 @@ def _parse_node(
     return _Node(data, entries, location)
 
 
-def _parse_entries(data: bytes, offset: int, end: int, location: Location, entries: list[_Entry]) -> None:
-    """Append the entries up to the end entry, the last one appended."""
+def _parse_entries(
+    data: bytes, offset: int, end: int, subnodes: int, location: Location, entries: list[_Entry]
+) -> None:
+    """Append the entries up to the end entry, the last one appended; all lead to subnodes, or none does."""
     unpack = _ENTRY.unpack_from
     while True:
         if offset + _ENTRY.size > end:
@@ -323,8 +393,12 @@ def _parse_entries(data: bytes, offset: int, end: int, location: Location, entri
         room = length - 8 if flags & _SUBNODE else length
         if length % 8 or room < _ENTRY.size or offset + length > end:
             raise _broken(f"the entry at {offset:#x} is said to have {length:#x} bytes", location)
+        if bool(flags & _SUBNODE) != bool(subnodes):
+            raise _broken(f"the entry at {offset:#x} has {'a' if flags & _SUBNODE else 'no'} subnode", location)
         subnode = _U64.unpack_from(data, offset + length - 8)[0] if flags & _SUBNODE else None
         if flags & _LAST:
+            if offset + length != end:
+                raise _broken(f"it goes on behind its end entry at {offset:#x}", location)
             entries.append((offset, None, subnode))
             return
         if key_end > room or key_length < _NAME_START:
@@ -335,6 +409,20 @@ def _parse_entries(data: bytes, offset: int, end: int, location: Location, entri
             raise _broken(f"the name of the entry at {offset:#x} lies outside of it", location)
         entries.append((offset, data[start:stop].decode("utf-16-le", "surrogatepass"), subnode))
         offset += length
+
+
+def _tell(fault: FormatError, damaged: Callable[[FormatError], None] | None) -> None:
+    if damaged is None:
+        raise fault
+    damaged(fault)
+
+
+def _too_deep(location: Location) -> CorruptStructureError:
+    return CorruptStructureError(f"the index tree is deeper than {MAX_DEPTH} blocks", location=location)
+
+
+def _disorder(one: str, other: str, location: Location) -> CorruptStructureError:
+    return _broken(f"{other} does not sort after {one}, which stands before it", location)
 
 
 def _broken(why: str, location: Location) -> CorruptStructureError:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ListEntry", "Mft", "parse_attribute_list"]
 
-MAX_ATTRIBUTE_LIST = 1024 * 1024  # Windows stops at 256 KiB
-MAX_UNIT = 1024 * 1024
+MAX_ATTRIBUTE_LIST = 1024 * 1024  # Windows stops at 256 KiB; this bounds the memory for one
+MAX_UNIT = 1024 * 1024  # NTFS compresses 16 clusters of 4 KiB at most, 64 KiB; this bounds the memory for one
 _BAD_CLUSTER_RECORD = 8  # its stream is one hole as large as the volume, without the sparse flag
 _CACHED_RECORDS = 512
 _AHEAD_GAP = 4 * 1024  # records this near to each other are read together,
@@ -70,6 +70,11 @@ class Mft:
         record = self._first_record(notice)
         self._records[0] = record
         self._table = self._bootstrap(record)
+
+    @property
+    def table(self) -> AttributeSource:
+        """The bytes of all records."""
+        return self._table
 
     @property
     def record_count(self) -> int:

@@ -16,13 +16,14 @@ from vdiskkit.ntfs.attributes import MOUNT_POINT, SYMLINK, parse_file_name
 from vdiskkit.ntfs.boot import BOOT_SIZE, parse_boot_sector
 from vdiskkit.ntfs.collation import Collation
 from vdiskkit.ntfs.file import DOS_NAMESPACE, DirectoryEntry, NtfsFile
-from vdiskkit.ntfs.index import DirectoryIndex, NodeCache
+from vdiskkit.ntfs.index import NAME as INDEX_NAME
+from vdiskkit.ntfs.index import Absence, DirectoryIndex, NodeCache
 from vdiskkit.ntfs.mft import Mft
 from vdiskkit.ntfs.paths import VolumePath, join_path, link_parts, split_path
-from vdiskkit.ntfs.record import DATA, FILE_NAME, REPARSE_POINT, FileReference
+from vdiskkit.ntfs.record import DATA, FILE_NAME, INDEX_ROOT, REPARSE_POINT, FileReference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vdiskkit.io import ByteSource
     from vdiskkit.location import Location
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NtfsVolume", "VolumeNotice"]
 
-MAX_HOPS = 32
+MAX_HOPS = 63
+"""Links on a way: Windows follows no more reparse points on one path."""
 _MAX_NOTICES = 100
+"""More notices than a person reads. Each tells of damage, so that a verdict that any of them decides lacks nothing."""
 _CACHED_INDEXES = 128
 _BATCH = 4096  # names of a listing whose records are read together
 _ROOT = 5
@@ -49,6 +52,14 @@ class VolumeNotice(NamedTuple):
     code: str
     message: str
     location: Location | None
+
+
+class _LinkLoopError(CorruptStructureError):
+    """Links lead in a circle: a fault of who made them, not of the volume's structures."""
+
+
+class _NamelessError(CorruptStructureError):
+    """A name leads to a live file that has no such name."""
 
 
 class NtfsVolume:
@@ -99,6 +110,10 @@ class NtfsVolume:
         if len(self._notices) < _MAX_NOTICES:
             self._notices.setdefault((code, location), VolumeNotice(code, message, location))
 
+    def met(self, fault: CorruptStructureError) -> None:
+        """Keep damage that ended a look-up or a reading as a notice: whoever asked may go on without the answer."""
+        self.notice("ntfs.damage_met", fault.message, fault.location)
+
     @property
     def label(self) -> str:
         """The volume label; empty without one."""
@@ -148,12 +163,20 @@ class NtfsVolume:
             follow: Follow the last component too when it is a link. Links before it are always followed.
 
         Raises:
-            FileMissingError: There is no such file or stream.
-            CorruptStructureError: The way to it is damaged, or links form a loop.
+            FileMissingError: There is no such file or stream: the directory is in order where the name would stand,
+                and the files on both sides of that place have the names that the directory gives them.
+            CorruptStructureError: The way to it is damaged, so that it is not known whether it is there; the fault is
+                added to :attr:`notices`. Or links form a loop.
             UnsupportedFeatureError: A link leads out of this volume.
         """
         wanted = split_path(path)
-        record, parts = self._resolve(wanted, path, follow=follow)
+        try:
+            record, parts = self._resolve(wanted, path, follow=follow)
+        except _LinkLoopError:
+            raise
+        except CorruptStructureError as fault:
+            self.met(fault)
+            raise
         file = self._file(record, join_path(parts), wanted.stream)
         if wanted.stream and not file.has_stream(wanted.stream):
             raise self._missing(path, f"the file has no stream {wanted.stream}")
@@ -175,12 +198,22 @@ class NtfsVolume:
             key: The name in the index that the reference comes from; the file must still have it.
 
         Raises:
-            CorruptStructureError: The reference leads to a deleted or reused record.
+            CorruptStructureError: The reference leads to a deleted or reused record; it is added to :attr:`notices`.
         """
-        record = self._referenced(reference, key, path)
+        try:
+            record = self._referenced(reference, key, path)
+        except CorruptStructureError as fault:
+            self.met(fault)
+            raise
         return self._file(record, path, "")
 
-    def listdir(self, directory: NtfsFile | str = "\\", *, verify: bool = True) -> Iterator[DirectoryEntry]:
+    def listdir(
+        self,
+        directory: NtfsFile | str = "\\",
+        *,
+        verify: bool = True,
+        told: Callable[[VolumeNotice], None] | None = None,
+    ) -> Iterator[DirectoryEntry]:
         """Yield the files of a directory in the order of NTFS, each hard link once, DOS names folded in.
 
         Damage does not end the listing: what is healthy is yielded, and each fault is added to :attr:`notices`.
@@ -189,6 +222,8 @@ class NtfsVolume:
             directory: The directory or its path.
             verify: Check that each name leads to a live file of that name; stale names become notices. It reads the
                 MFT record of every file.
+            told: Called with each notice of this listing, one that :attr:`notices` has already included; the same
+                one may come twice.
 
         Raises:
             FileMissingError: There is no such directory, or it is a file.
@@ -198,29 +233,40 @@ class NtfsVolume:
             directory = self.lookup(directory)
         if not directory.is_directory:
             raise FileMissingError(f"{directory.path} is a file, not a directory", location=directory.location)
-        index = self._index(self.mft.record(directory.record_number), directory.path)
+
+        def tell(code: str, message: str, location: Location | None) -> None:
+            self.notice(code, message, location)
+            if told is not None:
+                told(VolumeNotice(code, message, location))
+
+        def damaged(fault: FormatError) -> None:
+            tell("ntfs.index_damaged", fault.message, fault.location)
+
+        try:
+            index = self._index(self.mft.record(directory.record_number), directory.path)
+        except CorruptStructureError as fault:
+            self.met(fault)
+            raise
         # Two walks over blocks that stay in the cache, so that a directory of any size needs little memory.
         short_names = {
-            entry.reference: entry.key.name
-            for entry in index.entries(self._damaged)
-            if entry.key.namespace == DOS_NAMESPACE
+            entry.reference: entry.key.name for entry in index.entries(damaged) if entry.key.namespace == DOS_NAMESPACE
         }
         matched: set[FileReference] = set()
         batch: list[IndexEntry] = []
-        for entry in index.entries(self._damaged):
+        for entry in index.entries(damaged):
             if entry.key.namespace == DOS_NAMESPACE:
                 continue
             if entry.reference in short_names:
                 matched.add(entry.reference)
             batch.append(entry)
             if len(batch) == _BATCH:
-                yield from self._checked(directory, batch, short_names, verify=verify)
+                yield from self._checked(directory, batch, short_names, tell, verify=verify)
                 batch = []
-        yield from self._checked(directory, batch, short_names, verify=verify)
+        yield from self._checked(directory, batch, short_names, tell, verify=verify)
         if len(matched) < len(short_names):
-            names = index.entries(self._damaged)
+            names = index.entries(damaged)
             batch = [one for one in names if one.key.namespace == DOS_NAMESPACE and one.reference not in matched]
-            yield from self._checked(directory, batch, {}, verify=verify)
+            yield from self._checked(directory, batch, {}, tell, verify=verify)
 
     def directory_path(self, reference: FileReference) -> str:
         """Return the path of a directory by its reference, such as the parent in a file's name.
@@ -246,6 +292,27 @@ class NtfsVolume:
                 self.notice("ntfs.parent_damaged", f"a link of {file.path} is lost: {fault.message}", fault.location)
         return tuple(sorted(found))
 
+    def path_of(self, number: int) -> str:
+        """Return one path of the file whose base record that is.
+
+        Raises:
+            CorruptStructureError: The record or a directory above it is damaged, or it is no file's.
+        """
+        record = self.mft.record(number)
+        name = self._long_name(record)
+        own = (name.name,) if number != _ROOT else ()
+        return join_path((*self._ancestors(name.parent), *own))
+
+    def index_keys(
+        self, number: int, path: str, damaged: Callable[[FormatError], None]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (file reference, key) of all names in the directory of a record, as they are stored.
+
+        Raises:
+            CorruptStructureError: The root of the index is damaged.
+        """
+        return self._index(self.mft.record(number), path).keys(damaged)
+
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _resolve(self, wanted: VolumePath, path: str, *, follow: bool) -> tuple[MftRecord, tuple[str, ...]]:
@@ -258,7 +325,8 @@ class NtfsVolume:
                 raise self._missing(path, f"{join_path(done)} is a file, not a directory")
             name = pending.pop()
             entry = self._index(record, join_path(done)).lookup(name)
-            if entry is None:
+            if isinstance(entry, Absence):
+                self._prove(entry, name, join_path(done))
                 raise self._missing(path, f"there is no {name} in {join_path(done)}")
             here = (*done, entry.key.name if entry.key.namespace != DOS_NAMESPACE else name)
             found = self._referenced(entry.reference, entry.key, join_path(here))
@@ -270,7 +338,7 @@ class NtfsVolume:
                 continue
             hops += 1
             if hops > MAX_HOPS:
-                raise CorruptStructureError(
+                raise _LinkLoopError(
                     f"{path} leads through more than {MAX_HOPS} links: they form a loop",
                     location=self.location.at("file", join_path(here)),
                 )
@@ -278,8 +346,28 @@ class NtfsVolume:
             record, done = self._root_record(), ()
         return record, done
 
+    def _prove(self, absence: Absence, name: str, directory: str) -> None:
+        """Hold the neighbours of a missing name against their files: were one of them this very name, damaged?"""
+        for neighbour in absence.neighbours:
+            other = neighbour.key.name
+            path = other if directory == "\\" else f"{directory}\\{other}"
+            try:
+                self._referenced(neighbour.reference, neighbour.key, path)
+            except CorruptStructureError as fault:
+                raise CorruptStructureError(
+                    f"whether there is {name} in {directory} is not known: {fault.message}",
+                    location=fault.location,
+                    hint="run chkdsk on the volume",
+                ) from fault
+
     def _checked(
-        self, directory: NtfsFile, entries: list[IndexEntry], short_names: dict[FileReference, str], *, verify: bool
+        self,
+        directory: NtfsFile,
+        entries: list[IndexEntry],
+        short_names: dict[FileReference, str],
+        tell: Callable[[str, str, Location | None], None],
+        *,
+        verify: bool,
     ) -> Iterator[DirectoryEntry]:
         if verify:
             self.mft.read_ahead(entry.reference.number for entry in entries)
@@ -292,9 +380,22 @@ class NtfsVolume:
                 try:
                     self._referenced(entry.reference, entry.key, path)
                 except FormatError as fault:
-                    self.notice("ntfs.stale_entry", fault.message, self.location.at("file", path))
+                    hidden = isinstance(fault, _NamelessError) or self._claims(entry)
+                    tell(
+                        "ntfs.index_damaged" if hidden else "ntfs.stale_entry",
+                        fault.message,
+                        self.location.at("file", path),
+                    )
                     continue
             yield DirectoryEntry(self, entry, short_names.get(entry.reference), path)
+
+    def _claims(self, entry: IndexEntry) -> bool:
+        """Whether the record that a name leads to has that name, so that a file is there which is not listed."""
+        try:
+            record = self.mft.record(entry.reference.number)
+            return record.in_use and self._has_name(record, entry.key)
+        except FormatError:
+            return True  # nothing says that the file is gone
 
     def _ancestors(self, directory: FileReference) -> tuple[str, ...]:
         parts: list[str] = []
@@ -331,10 +432,17 @@ class NtfsVolume:
     def _referenced(self, reference: FileReference, key: FileName | None, path: str) -> MftRecord:
         what = f"the directory entry of {path}"
         record = self.mft.referenced(reference, what)
+        where = self.location.at("mft", record.number)
         if key is not None and not self._has_name(record, key):
-            raise CorruptStructureError(
+            raise _NamelessError(
                 f"{what} leads to MFT record {record.number}, which has no such name",
-                location=self.location.at("mft", record.number),
+                location=where,
+                hint="run chkdsk on the volume",
+            )
+        if not record.is_directory and record.first(INDEX_ROOT, INDEX_NAME) is not None:
+            raise CorruptStructureError(
+                f"{path} has the index of a directory, but is not marked as one",
+                location=where,
                 hint="run chkdsk on the volume",
             )
         return record
@@ -343,7 +451,7 @@ class NtfsVolume:
         where = self.location.at("mft", record.number)
         for attribute in self.mft.attributes(record, FILE_NAME):
             name = parse_file_name(attribute.value, where)
-            if name.name == key.name and name.parent == key.parent:
+            if (name.name, name.parent, name.namespace) == (key.name, key.parent, key.namespace):
                 return True
         return False
 
@@ -387,9 +495,6 @@ class NtfsVolume:
         if source is None:
             raise CorruptStructureError("the volume has no $UpCase", location=where, hint="run chkdsk on the volume")
         return source
-
-    def _damaged(self, fault: FormatError) -> None:
-        self.notice("ntfs.index_damaged", fault.message, fault.location)
 
     def _missing(self, path: str, why: str) -> FileMissingError:
         return FileMissingError(f"no file {path} on the volume: {why}", location=self.location.at("file", path))

@@ -18,6 +18,7 @@ from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
 from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.logs import refuse_needed_log
 from vdiskkit.patch.ntfs import VolumeEditor
+from vdiskkit.patch.ntfs.ownership import check_ownership
 from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteValue, ReplayLogs, SetPvpField, SetValue
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
@@ -126,7 +127,7 @@ class Stage:
         Raises:
             NotFoundError: Something to change or delete does not exist.
             StateError: A hive is dirty, and no log of it can be replayed.
-            WriteRefusedError: An operation is not provably safe.
+            WriteRefusedError: An operation is not provably safe, or clusters that it concerns belong to another file.
         """
         self._new_id = ids_for(self.now, operations, self.disk.container.unique_id)
         for operation in operations:
@@ -149,6 +150,9 @@ class Stage:
             if selected is not None and len(found) > 1:
                 others = ", ".join(str(number) for number in found if number != selected.partition)
                 self.notes.append(f"this changes partition {selected.partition}; a Windows is on {others} too")
+        if self.volume_editor is not None and self.written:
+            own = [(offset - self._volume_offset, length) for offset, length in self.written]
+            check_ownership(self.disk.volume, self.volume_editor.space, own)
         fields = [operation for operation in operations if isinstance(operation, SetPvpField)]
         if fields:
             self._edit_side_car(fields)

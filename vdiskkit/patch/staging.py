@@ -61,7 +61,8 @@ class Phase(Enum):
     HIVE_LINK = 17
     """What makes the new state of a hive visible: counts with their lists, values changed in place."""
     HIVE_UNLINK = 18
-    """What only a part of a hive used that is not visible any more is taken out of rings and lists."""
+    """What only a part of a hive used that is not visible any more is taken out of rings and lists. Records of files
+    that have left their directories are freed, before the bitmaps call them and their clusters free."""
     RELEASE = 4
     """Space is given back: cells, MFT records, $Bitmap bits. Last, as freed but referenced is the dangerous half."""
     CLOSE_FIRST = 13

@@ -16,15 +16,8 @@ __all__ = ["RULES"]
 
 _MIB = 1024 * 1024
 _NTFS = "NTFS on-disk format, as documented by the Linux-NTFS project"
-_DAMAGE = (
-    "ntfs.unreadable",
-    "ntfs.mft_damaged",
-    "ntfs.index_damaged",
-    "ntfs.stale_entry",
-    "ntfs.parent_damaged",
-    "ntfs.bitmap_damaged",
-    "ntfs.volume_cut",
-)
+_STATES = ("ntfs.not_clean",)
+"""What is told of a volume that is no damage; everything else that is told of one is."""
 
 
 @rule(
@@ -161,7 +154,8 @@ def free_space(context: Context) -> Iterator[Outcome]:
     "The structures of the volume that were read are whole",
     severity="error",
     reads="boot sector, MFT records, directory indexes and $Bitmap, as far as the other questions need them",
-    judgement="passes when nothing damaged was met; fails otherwise. This is no complete check of the volume",
+    judgement="passes when nothing damaged was met, whatever was read and by whom; fails otherwise. With --deep the "
+    "whole volume is checked",
     why="A damaged record or index hides files: what is missing here may be there, and the other way round.",
     fix="start the vDisk in Private mode and run `chkdsk C: /f`",
     versions="all",
@@ -169,7 +163,8 @@ def free_space(context: Context) -> Iterator[Outcome]:
 )
 def structures(context: Context) -> Iterator[Outcome]:
     """Look for damage that was met."""
-    problems = context.noticed(*_DAMAGE)
+    told = {notice.code for notice in context.inspection.notices if notice.code.startswith("ntfs.")}
+    problems = context.noticed(*sorted(told.difference(_STATES)))
     broken = [item for item in context.inspection.volumes if item.problem and item.file_system == "ntfs"]
     for item in broken:
         yield Problem(f"the volume cannot be read: {item.problem}", context.at(f"partition:{item.partition}"))

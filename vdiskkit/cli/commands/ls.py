@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from vdiskkit.ntfs import DirectoryEntry, NtfsFile, NtfsVolume, VolumeNotice
     from vdiskkit.report.file_facts import DirectoryItem
 
+    _Told = dict[VolumeNotice, None]
+
 __all__ = ["command"]
 
 _DAMAGED = "ntfs.index_damaged"
+_OF_ALL = ("ntfs.mft_damaged", "ntfs.volume_cut")
+"""Notices that concern every directory."""
 
 
 @click.command(
@@ -57,43 +61,45 @@ def command(session: Session, disk: str, path: str, long: bool, streams: bool) -
     with open_disk(session, disk) as opened:
         tell_choice(session, opened)
         volume = opened.volume
-        before = set(volume.notices)
         directory = lookup(volume, path)
+        # Of this listing alone, though the same damage may have been met before, when the disk was opened.
+        told = dict.fromkeys(item for item in volume.notices if item.code in _OF_ALL)
         full = long or streams or session.json
         if session.json:
             from vdiskkit.report.file_facts import LsResult
 
-            entries = tuple(_items(volume, directory, streams=streams))
-            result = LsResult(path=directory.path, entries=entries, notices=_notices(volume, before))
-            return answer(session, result.to_dict(), target=disk, damage=_damage(volume, before))
+            entries = tuple(_items(volume, directory, told, streams=streams))
+            result = LsResult(path=directory.path, entries=entries, notices=_notices(told))
+            return answer(session, result.to_dict(), target=disk, damage=_damage(told))
         output = open_output(session)
         keep = False
         try:
-            for line in _long(volume, directory, streams=streams, long=long) if full else _short(volume, directory):
+            long_lines = _long(volume, directory, told, streams=streams, long=long)
+            for line in long_lines if full else _short(volume, directory, told):
                 output.write(f"{line}\n")
             keep = True
         finally:
             output.close(keep=keep)
-        notices, damage = _notices(volume, before), _damage(volume, before)
+        notices, damage = _notices(told), _damage(told)
     for notice in notices:
         note(session, "warning", displayable(notice.message))
     return 0 if damage is None else damage.exit_code
 
 
-def _short(volume: NtfsVolume, directory: NtfsFile) -> Iterator[str]:
+def _short(volume: NtfsVolume, directory: NtfsFile, told: _Told) -> Iterator[str]:
     from vdiskkit.text import displayable
 
     if not directory.is_directory:
         yield f"file  {displayable(directory.name)}"
         return
-    for entry in volume.listdir(directory):
+    for entry in volume.listdir(directory, told=told.setdefault):
         yield f"{'dir ' if entry.is_directory else 'file'}  {displayable(entry.name)}"
 
 
-def _long(volume: NtfsVolume, directory: NtfsFile, *, streams: bool, long: bool) -> Iterator[str]:
+def _long(volume: NtfsVolume, directory: NtfsFile, told: _Told, *, streams: bool, long: bool) -> Iterator[str]:
     from vdiskkit.text import displayable
 
-    for item in _items(volume, directory, streams=streams):
+    for item in _items(volume, directory, told, streams=streams):
         kind = "dir " if item.is_directory else "file"
         name = displayable(item.name)
         if long:
@@ -111,11 +117,11 @@ def _long(volume: NtfsVolume, directory: NtfsFile, *, streams: bool, long: bool)
                 yield f"stream  {name}:{displayable(stream.name)}  {stream.size} bytes"
 
 
-def _items(volume: NtfsVolume, directory: NtfsFile, *, streams: bool) -> Iterator[DirectoryItem]:
+def _items(volume: NtfsVolume, directory: NtfsFile, told: _Told, *, streams: bool) -> Iterator[DirectoryItem]:
     if not directory.is_directory:
         yield _item(directory, directory.name, None, streams=streams)
         return
-    for entry in volume.listdir(directory):
+    for entry in volume.listdir(directory, told=told.setdefault):
         try:
             yield _item(entry.open(), entry.name, entry.short_name, streams=streams)
         except FormatError as exc:
@@ -172,19 +178,19 @@ def _remembered(entry: DirectoryEntry, problem: str) -> DirectoryItem:
     )
 
 
-def _notices(volume: NtfsVolume, before: set[VolumeNotice]) -> tuple[Notice, ...]:
+def _notices(told: _Told) -> tuple[Notice, ...]:
     from vdiskkit.facts import Notice
 
     return tuple(
         Notice(code=code, message=message, location=str(where) if where is not None else None)
-        for code, message, where in (item for item in volume.notices if item not in before)
+        for code, message, where in told
     )
 
 
-def _damage(volume: NtfsVolume, before: set[VolumeNotice]) -> FormatError | None:
+def _damage(told: _Told) -> FormatError | None:
     """A list that is known to lack entries is no success; names of deleted files that were left out do not matter."""
-    for notice in volume.notices:
-        if notice.code == _DAMAGED and notice not in before:
+    for notice in told:
+        if notice.code == _DAMAGED:
             hint = "check the volume in Windows with chkdsk"
             return CorruptStructureError(notice.message, location=notice.location, hint=hint)
     return None

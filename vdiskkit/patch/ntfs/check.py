@@ -45,6 +45,7 @@ _RESERVED = range(12, 24)  # marked as used without being so
 _FIRST_USER_RECORD = 24
 _DIRECTORY_INDEX = "$I30"
 _MAX_PROBLEMS = 1000
+"""The first one refuses a change; this bounds the memory that a volume which is all damage takes."""
 _RECORD = 0xFFFF_FFFF_FFFF  # the record number in a file reference
 
 

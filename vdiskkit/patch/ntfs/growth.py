@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Growth", "grow", "write_initialized"]
 
 _MAX_SIZE = 1 << 40
+"""Beyond every hive, whose offsets have 32 bits: what asks for more does not mean it."""
 _CHUNK = 1 << 20
 
 
@@ -99,14 +100,17 @@ def grow(store: RecordStore, space: ClusterSpace, number: int, kind: int, name: 
             spread = _spread(store, space, records, content, chosen, size, what)
     runs = merge_runs(content.runs, chosen)
     _zero(store, runs, content.attribute.initialized_size, _up_to_sector(size, runs, cluster_size))
-    space.claim(chosen)
     first = content.first
+    # Where sizes and runs stand in two records, the runs come first, and their bits before them: sizes that promise
+    # more than there is would make the file unreadable.
+    apart = spread is None and content.parts[-1].record != first.record
+    space.claim(chosen, Phase.DATA if apart else Phase.CLAIM)
     added: tuple[int, ...] = ()
     if spread is not None:
         added = spread.run()
         first = AttributeContent(store, FileRecords(store, number).find(kind, name)).first
     elif chosen:
-        _put_pairs(store, content.parts[-1], chosen, trial=False)
+        _put_pairs(store, content.parts[-1], chosen, trial=False, early=apart)
     allocated = (runs[-1].vcn + runs[-1].clusters) * cluster_size if runs else 0
     record = store.load(first.record)
     set_sizes(record, first.offset, allocated, size, size)
@@ -170,7 +174,9 @@ def _move_out(
     return Growth(_bytes(store, chosen), sizes.allocated, size, added, _freed(store, space, spread))
 
 
-def _put_pairs(store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]], *, trial: bool) -> bool:
+def _put_pairs(
+    store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[int, int]], *, trial: bool, early: bool = False
+) -> bool:
     """Write the longer runlist, or only see whether it fits, while nothing has been written yet."""
     where = store.where(held.record)
     record = store.load(held.record)
@@ -181,7 +187,7 @@ def _put_pairs(store: RecordStore, held: HeldAttribute, chosen: Sequence[tuple[i
         return False
     if not trial:
         replace_pairs(record, held.offset, pairs, runs[-1].vcn + runs[-1].clusters - 1, where)
-        store.store(held.record, record, Phase.LINK)
+        store.store(held.record, record, Phase.CLAIM if early else Phase.LINK, early=early)
     return True
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexReport", "check_index"]
 
 _MAX_DEPTH = 32
+"""As in ``vdiskkit.ntfs.index``: a deeper tree has more names than the 2**32 files of a volume."""
 
 
 class IndexReport(NamedTuple):

@@ -37,13 +37,7 @@ def compare_keys(blocks: IndexBlocks, collation: Collation) -> Callable[[bytes, 
     if (blocks.indexed, blocks.rule) == (FILE_NAME, _BY_FILE_NAME):
 
         def by_name(left: bytes, right: bytes) -> int:
-            one, other = name_of_key(left), name_of_key(right)
-            order = collation.compare(one, other)
-            if order or one == other:
-                return order
-            # Names that differ in case only stand side by side, by their code units.
-            big, bigger = one.encode("utf-16-be", "surrogatepass"), other.encode("utf-16-be", "surrogatepass")
-            return (big > bigger) - (big < bigger)
+            return collation.order(name_of_key(left), name_of_key(right))
 
         return by_name
     if (blocks.indexed, blocks.rule) == (0, _BY_ULONGS):

@@ -100,13 +100,14 @@ class RecordStore:
         """
         return parse_record(self._read(number), number, self.where(number))
 
-    def store(self, number: int, data: bytes | bytearray, phase: Phase) -> None:
+    def store(self, number: int, data: bytes | bytearray, phase: Phase, *, early: bool = False) -> None:
         """Write a record back, with the next update sequence number, and into $MFTMirr where it is kept twice.
 
         Args:
             number: Its number.
             data: The record as :meth:`load` returned it, changed.
             phase: When it is written.
+            early: Write it then though it was changed for a later phase before, as nothing of that does harm earlier.
         """
         if len(data) != self.record_size:
             raise CorruptStructureError(
@@ -116,7 +117,9 @@ class RecordStore:
         if number in self._taken and phase is Phase.LINK:
             phase = Phase.CLAIM  # nothing leads to it before what is linked, so it can be whole by then
         # A record is written as a whole, with all that was changed in it before.
-        phase = self._phases[number] = max(phase, self._phases.get(number, phase))
+        last = max(phase, self._phases.get(number, phase))
+        self._phases[number] = last
+        phase = phase if early else last
         block = protect(data)
         self._write(self._runs, number, block, phase)
         if number < self._mirrored:
@@ -131,7 +134,8 @@ class RecordStore:
         """Free a record; its bit in the bitmap of $MFT is the caller's."""
         record = self.load(number)
         free_record(record)
-        self.store(number, record, Phase.RELEASE)
+        # Before the bitmaps: a record that is in use must not own what they call free.
+        self.store(number, record, Phase.HIVE_UNLINK)
         self.freed.add(number)
 
     def mirror_equals(self, number: int) -> bool:

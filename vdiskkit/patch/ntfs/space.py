@@ -26,6 +26,8 @@ _BITMAP_RECORD = 6
 _SYSTEM_RECORDS = range(11)
 _BAD_CLUSTERS = 8
 _MAX_PIECES = 4096
+"""Pieces that one growth takes: 16 MiB in single clusters of 4 KiB. Their runlist fills some 60 records of the table,
+which is what a change of one file may write."""
 _PROBES = 4096  # how often one search asks whether clusters are preferred
 
 
@@ -51,7 +53,18 @@ class ClusterSpace:
             raise WriteRefusedError("$Bitmap has no content", location=store.where(_BITMAP_RECORD))
         self._bitmap = Bitmap(content, store.boot.total_clusters, "$Bitmap")
         self._released: list[tuple[int, int]] = []
+        self._claimed: list[tuple[int, int]] = []
         self._system: list[tuple[int, int, int]] | None = None
+
+    @property
+    def released(self) -> tuple[tuple[int, int], ...]:
+        """(first cluster, number of clusters) of all that was released."""
+        return tuple(self._released)
+
+    @property
+    def claimed(self) -> tuple[tuple[int, int], ...]:
+        """(first cluster, number of clusters) of all that was claimed, released before or not."""
+        return tuple(self._claimed)
 
     def all_are(self, first: int, count: int, *, used: bool) -> bool:
         """Whether ``count`` clusters from ``first`` are all used, or all free."""
@@ -94,11 +107,12 @@ class ClusterSpace:
         self._bitmap.flush(Phase.RELEASE)
         self._released += owned
 
-    def claim(self, chosen: Sequence[tuple[int, int]]) -> None:
-        """Mark clusters as used."""
+    def claim(self, chosen: Sequence[tuple[int, int]], phase: Phase = Phase.CLAIM) -> None:
+        """Mark clusters as used, in ``phase``."""
         for first, count in chosen:
             self._bitmap.put(first, count, used=True)
-        self._bitmap.flush(Phase.CLAIM)
+        self._bitmap.flush(phase)
+        self._claimed += chosen
 
     def choose(self, clusters: int, behind: int | None, taken: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
         """Choose free clusters; nothing is claimed yet.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexTree", "Step"]
 
 _MAX_DEPTH = 32
+"""As in ``vdiskkit.ntfs.index``: a deeper tree has more names than the 2**32 files of a volume."""
 _log = logging.getLogger(__name__)
 
 

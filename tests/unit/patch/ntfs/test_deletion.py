@@ -97,7 +97,7 @@ def test_sequence_numbers_move_on() -> None:
 def test_names_go_first_then_the_record_then_the_bitmaps() -> None:
     staged = Staged("basic")
     staged.editor.delete_file("plain.bin")
-    assert {change.phase for change in staged.changes} == {Phase.LINK, Phase.RELEASE}
+    assert {change.phase for change in staged.changes} == {Phase.LINK, Phase.HIVE_UNLINK, Phase.RELEASE}
     link = [change for change in staged.changes if change.phase is Phase.LINK]
     assert all(b"INDX" in change.after or b"FILE" in change.after for change in link)
 

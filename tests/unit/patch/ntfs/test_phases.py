@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def problems_by_phase(staged: Staged) -> dict[Phase, set[str]]:
     data = bytearray(staged.data)
     found = {}
-    for phase in (Phase.GROW, Phase.DATA, Phase.CLAIM, Phase.LINK, Phase.RELEASE):
+    for phase in (Phase.GROW, Phase.DATA, Phase.CLAIM, Phase.LINK, Phase.HIVE_UNLINK, Phase.RELEASE):
         for change in staged.changes:
             if change.phase is phase:
                 data[change.offset : change.offset + len(change.after)] = change.after
         found[phase] = {problem.code for problem in check_volume(BytesSource(data))}
+    # Records that are freed are still marked as used, and so are their clusters.
+    assert found.pop(Phase.HIVE_UNLINK) <= {"mft.bitmap", "bitmap.lost"}
     return found
 
 
@@ -69,10 +71,12 @@ def test_growing_leaves_lost_clusters_at_worst(name: str, path: str, grow: Calla
     staged = Staged(name)
     stream = staged.editor.open_stream(path)
     stream.grow(grow(stream.size))
+    # Where sizes and last runs stand in two records, each step comes one phase earlier, and the size last.
+    apart = name == "fragmented"
     assert problems_by_phase(staged) == {
         Phase.GROW: set(),
-        Phase.DATA: set(),
-        Phase.CLAIM: {"bitmap.lost"},
+        Phase.DATA: {"bitmap.lost"} if apart else set(),
+        Phase.CLAIM: {"runs.allocated"} if apart else {"bitmap.lost"},
         Phase.LINK: set(),
         Phase.RELEASE: set(),
     }
