@@ -38,7 +38,7 @@ def open_hive(target: str | os.PathLike[str] | BinaryIO, name: str = "") -> Iter
     if isinstance(target, str | os.PathLike):
         path = os.fspath(target)
         with ExitStack() as opened:
-            source = opened.enter_context(open_source(path))
+            source = opened.enter_context(open_source(path, steady=True))
             shown = name or os.path.basename(path)  # noqa: PTH119 - also takes a UNC path on any system
             yield Hive(_guarded(source), shown, logs=lambda: _logs(path, opened))
     else:

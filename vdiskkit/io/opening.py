@@ -47,10 +47,12 @@ def open_shared(path: str, *, follow: bool = True) -> int:
 
 
 def open_alone(path: str, *, readers: bool = False) -> int:
-    """Open a file for reading and writing, and return its descriptor; nobody else may be writing to it.
+    """Open a file for reading and writing, and return its descriptor; nobody else may have it open.
 
-    On Windows nobody else may have it open at all, unless ``readers`` lets others read it. No symbolic link is
-    followed: a disk that is named by one is resolved before, and what lies beside a disk has one name.
+    ``readers`` lets others read it. Windows keeps others away until it is closed. Linux tells whether anybody on this
+    machine has it open now, and from then on keeps those away only who lock files; see :mod:`vdiskkit.io.linux`.
+    Elsewhere those are found alone. No symbolic link is followed: a disk that is named by one is resolved before, and
+    what lies beside a disk has one name.
 
     Raises:
         BlockingIOError: Another program has it open.

@@ -115,9 +115,11 @@ class FileSource(StreamSource):
         path: The file, as the user named it; errors repeat it.
         opened: The same path in the form that the operating system needs (long or UNC), when that differs.
         follow: Whether the path may be a symbolic link to the file.
+        steady: Whether a read fails when the file was changed since it was opened. On Windows nothing is asked at each
+            read: there a file that somebody reads cannot be opened for a change, and no change can be read.
     """
 
-    def __init__(self, path: str, opened: str | None = None, *, follow: bool = True) -> None:
+    def __init__(self, path: str, opened: str | None = None, *, follow: bool = True, steady: bool = False) -> None:
         try:
             stream = _unbuffered(opened or path, follow=follow)
         except OSError as exc:
@@ -128,6 +130,35 @@ class FileSource(StreamSource):
             stream.close()
             raise
         self._file = stream
+        self._stamp = _stamp(stream)
+        self._asks = steady and os.name != "nt"
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`.
+
+        Raises:
+            InUseError: The file was changed since it was opened, and must be steady.
+        """
+        if not self._asks:
+            return super().read_at(offset, length)
+        try:
+            return super().read_at(offset, length)
+        finally:
+            # First: that the file ended early, for instance, is a consequence.
+            self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Raise when the file was changed since it was opened.
+
+        Raises:
+            InUseError: Its length or its time is another one.
+        """
+        if not self._file.closed and _stamp(self._file) != self._stamp:
+            raise InUseError(
+                "the file was changed while it was read",
+                location=self.location,
+                hint="what was read is of no one state; run the command again when the change has ended",
+            )
 
     def close(self) -> None:
         """Close the file; further reads fail."""
@@ -238,6 +269,15 @@ class SourceFile(io.RawIOBase):
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def _stamp(stream: BinaryIO) -> tuple[int, int] | None:
+    """Return length and time of an open file, None when the system does not say, as for a share that went away."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _unbuffered(path: str, *, follow: bool = True) -> BinaryIO:

@@ -174,10 +174,11 @@ class RealFileSystem:
         try:
             descriptor = opening.open_alone(host_path(path).opened, readers=readers)
         except BlockingIOError as exc:
+            who = f": {exc.strerror}" if exc.filename is None and exc.strerror else ""
             raise InUseError(
-                "another program holds the file open",
+                f"another program holds the file open{who}",
                 location=Location(path),
-                hint="end the program that uses it (PVS streaming, a mount, a copy), then try again",
+                hint="end the program that uses it (PVS streaming, a virtual machine, a mount, a copy), then try again",
             ) from exc
         except OSError as exc:
             raise SourceError(

@@ -162,12 +162,13 @@ def recover(
     Args:
         path: The disk, or its side-car.
         forward: When everything was written already, finish the change instead of taking it back.
-        force: Gates that a person judged: ``lok``.
+        force: Gates that a person judged: ``lok``, ``standard-mode``.
         dry_run: Check only, and return what would be done.
 
     Raises:
         ChangedSinceError: The disk was used since; nothing was touched.
-        InUseError: A lock file says that the disk is in use.
+        StateError: The disk is in use, or in Standard mode.
+        WriteRefusedError: Other versions were made from it since.
         SourceError: A file cannot be opened.
         CorruptStructureError: The journal is damaged.
     """
@@ -175,7 +176,11 @@ def recover(
     disk_path = _existing_disk(path)
     with exclusive(disk_path):
         if is_there(journal_path(disk_path)):
-            _check_gates(disk_path, edits_disk=False, forced=force)
+            waiting = pending_change(disk_path)
+            # A change that had not begun, or is complete, leaves nothing to write to the disk.
+            unfinished = waiting is not None and waiting.journal.state is not JournalState.COMMITTED
+            edits_disk = unfinished and waiting is not None and _concerns_disk(waiting.journal)
+            _check_gates(disk_path, edits_disk=edits_disk, forced=force)
         return _recover(disk_path, force, forward=forward, dry_run=dry_run)
 
 
@@ -247,12 +252,13 @@ class _Beside:
 
     @cached_property
     def pvp(self) -> Pvp | None:
-        from vdiskkit.pvp import read_pvp
+        from vdiskkit.pending import pvp_state
 
         if self.pair is None or self.pair.pvp_path is None:
             return None
         try:
-            return read_pvp(self.pair.pvp_path)
+            # A side-car that is half-written by the interrupted change counts as it was before.
+            return pvp_state(self._path, self.pair.pvp_path)[0]
         except VDiskError as exc:
             self._problem = str(exc)
             return None
