@@ -16,7 +16,7 @@ from vdiskkit.errors import (
     UsageError,
     VDiskError,
 )
-from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
+from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource, stream_name
 from vdiskkit.io.paths import is_there, open_source, real_path
 from vdiskkit.location import Location
 from vdiskkit.naming import JOURNAL_SUFFIX
@@ -404,8 +404,7 @@ def open_vdisk(
     """
     folders = tuple(os.fspath(folder) for folder in parent_dirs)
     if not isinstance(target, str | os.PathLike):
-        name = getattr(target, "name", "")
-        name = name if isinstance(name, str) else ""
+        name = stream_name(target)
         return VDisk(
             StreamSource(target, name),
             target=name,
