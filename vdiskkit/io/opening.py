@@ -19,6 +19,7 @@ else:
 __all__ = [
     "create_private",
     "flush_folder",
+    "is_hole",
     "open_alone",
     "open_for_appending",
     "open_shared",
@@ -127,6 +128,14 @@ def resize(descriptor: int, size: int) -> None:
         OSError: It cannot have that length.
     """
     system.resize(descriptor, size)
+
+
+def is_hole(descriptor: int, offset: int, length: int) -> bool:
+    """Whether nothing is stored for a range of an open file: it reads as zeros, and writing there takes new space.
+
+    False where the system does not tell.
+    """
+    return system.is_hole(descriptor, offset, length)
 
 
 def flush_folder(folder: str) -> None:

@@ -13,6 +13,7 @@ assert sys.platform != "win32"  # noqa: S101 - for the type checker: what follow
 __all__ = [
     "create_private",
     "flush_folder",
+    "is_hole",
     "open_alone",
     "open_for_appending",
     "open_shared",
@@ -91,6 +92,16 @@ def read_at(descriptor: int, offset: int, length: int) -> bytes:
 def create_private(path: str) -> int:
     """Create for reading and writing; see :func:`vdiskkit.io.opening.create_private`."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def is_hole(descriptor: int, offset: int, length: int) -> bool:
+    """Whether nothing is stored for a range; see :func:`vdiskkit.io.opening.is_hole`."""
+    try:
+        return os.lseek(descriptor, offset, os.SEEK_DATA) >= offset + length
+    except OSError as exc:
+        return exc.errno == errno.ENXIO  # nothing but a hole from there on
+    except AttributeError:  # a system that knows no holes
+        return False
 
 
 def flush_folder(folder: str) -> None:

@@ -78,7 +78,7 @@ class StreamSource:
             size: object = self._stream.seek(0, os.SEEK_END)
         except VDiskError:
             raise
-        except Exception as exc:  # noqa: BLE001 - anybody's file object may raise anything
+        except Exception as exc:  # anybody's file object may raise anything
             raise self._cannot_seek(_reason(exc)) from exc
         if type(size) is not int or size < 0:
             raise self._cannot_seek(f"seek() returned {_told(size)} instead of the new position")
@@ -109,7 +109,7 @@ class StreamSource:
                     left -= len(parts[-1])
         except VDiskError:
             raise
-        except Exception as exc:  # noqa: BLE001 - same
+        except Exception as exc:  # same
             raise _read_failed(self._location, offset, _reason(exc)) from exc
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

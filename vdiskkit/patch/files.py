@@ -45,6 +45,10 @@ class OpenFile(Protocol):
         """Return the length in bytes."""
         ...
 
+    def is_hole(self, offset: int, length: int) -> bool:
+        """Whether nothing is stored for a range: it reads as zeros, and writing there takes new space."""
+        ...
+
     def flush(self) -> None:
         """Bring everything written so far to stable storage."""
         ...
@@ -157,6 +161,9 @@ class _RealFile:
 
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
+
+    def is_hole(self, offset: int, length: int) -> bool:
+        return opening.is_hole(self._descriptor, offset, length)
 
     def flush(self) -> None:
         os.fsync(self._descriptor)

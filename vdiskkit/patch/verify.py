@@ -22,7 +22,7 @@ from vdiskkit.registry.upcase import upcase
 from vdiskkit.vdisk import VDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vdiskkit.container import VirtualDisk
     from vdiskkit.container.vhdx.disk import VhdxDisk
@@ -328,13 +328,18 @@ def _check_with_dissect_hypervisor(source: ByteSource, disk: VirtualDisk, expect
         read = read_with_dissect(source, disk, ReadBudget(_BYTES, _CALLS))
         for offset, length, wanted in expected.ranges:
             at = offset
-            if read is not None and digest(read(offset, length)) != wanted:
-                raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", source.location)
+            if read is not None:
+                _compare(read, offset, length, wanted, source.location)
     except (OSError, VerifyFailedError):
         raise
     except Exception as exc:  # a foreign reader raises anything; here every trouble means "not as asked"
         why = str(exc) or type(exc).__name__
         raise _wrong(f"the second reader's view of the virtual disk at {at:#x} ({why})", source.location) from exc
+
+
+def _compare(read: Callable[[int, int], bytes], offset: int, length: int, wanted: bytes, location: Location) -> None:
+    if digest(read(offset, length)) != wanted:
+        raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", location)
 
 
 def _bounded(hive: Hive, budget: ReadBudget) -> BinaryIO:

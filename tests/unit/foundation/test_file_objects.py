@@ -98,7 +98,7 @@ def test_seeking(seek: Callable[..., Any], why: str) -> None:
 def test_an_error_of_ours_and_an_interruption_pass() -> None:
     with pytest.raises(KeyboardInterrupt):
         StreamSource(Odd(read=raises(KeyboardInterrupt()))).read_at(0, 1)
-    with pytest.raises(VDiskError, match="^mine$"):
+    with pytest.raises(VDiskError, match="mine"):
         StreamSource(Odd(read=raises(VDiskError("mine")))).read_at(0, 1)
 
 
@@ -116,9 +116,7 @@ def test_names() -> None:
     assert stream_name(numbered) == "x"
 
 
-@pytest.mark.parametrize(
-    "opened", [lambda odd: vdiskkit.open_vdisk(odd), lambda odd: vdiskkit.open_hive(odd).__enter__()]
-)
+@pytest.mark.parametrize("opened", [vdiskkit.open_vdisk, lambda odd: vdiskkit.open_hive(odd).__enter__()])
 def test_through_the_library(opened: Callable[[Any], object]) -> None:
     for odd in (Odd(read=raises(RuntimeError("x"))), Odd(read=lambda _size: None), Odd(seek=raises(LookupError("x")))):
         with pytest.raises(SourceError):

@@ -54,7 +54,7 @@ def damaged(volume: bytes, number: int, chance: random.Random) -> bytes:
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 6, 10, 11])
 def test_a_damaged_other_volume(number: int, tmp_path: Path, windows: bytearray) -> None:
-    chance = random.Random(number)
+    chance = random.Random(number)  # noqa: S311 - a choice of faults
     other = build_volume("reserved")
     for _ in range(2):
         path = write(tmp_path, damaged(other, number, chance), windows)
