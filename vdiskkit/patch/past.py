@@ -12,6 +12,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vdiskkit.container.same_disk import check_length
 from vdiskkit.errors import InUseError, JournalPendingError, NotFoundError, UsageError, VDiskError
 from vdiskkit.events import absolute
 from vdiskkit.io.paths import is_there, open_source, real_path
@@ -195,14 +196,14 @@ def _undo(
 ) -> KeptChange:
     journal = newest.journal if newest is not None else None
     if dry_run:
-        done = kept_changes.undo(disk_path, change_id=wanted, dry_run=True)
+        done = kept_changes.undo(disk_path, change_id=wanted, dry_run=True, judge=check_length)
         told = Telling("undo", disk_path, done.journal.id)
         told.checked(journal=absolute(done.path), summary=summary_of(done.journal))
         return done
     known = wanted or (journal.id if journal is not None else None)
     told = Telling("undo", disk_path, known, forced=force, summary=summary_of(journal))
     with told:
-        done = kept_changes.undo(disk_path, change_id=wanted, progress=told.steps(progress))
+        done = kept_changes.undo(disk_path, change_id=wanted, progress=told.steps(progress), judge=check_length)
     told.done(journal=absolute(done.path))
     return done
 
@@ -219,11 +220,11 @@ def _recover(disk_path: str, force: Collection[str], *, forward: bool, dry_run: 
         summary=summary_of(journal),
     )
     if dry_run:
-        found = kept_changes.recover(disk_path, forward=forward, dry_run=True)
+        found = kept_changes.recover(disk_path, forward=forward, dry_run=True, judge=check_length)
         told.checked(action=found.action.value, forward=forward, summary=summary_of(journal))
         return found
     with told:
-        done = kept_changes.recover(disk_path, forward=forward)
+        done = kept_changes.recover(disk_path, forward=forward, judge=check_length)
     told.done(action=done.action.value)
     return done
 
