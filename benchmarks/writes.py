@@ -66,6 +66,10 @@ class CountedFile:
         """Return the length."""
         return self._file.size()
 
+    def is_hole(self, offset: int, length: int) -> bool:
+        """Whether nothing is stored there."""
+        return self._file.is_hole(offset, length)
+
     def flush(self) -> None:
         """Flush."""
         self._file.flush()

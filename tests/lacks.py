@@ -48,6 +48,7 @@ needs_interrupts = pytest.mark.skipif(_WINDOWS, reason="needs SIGINT; Windows se
 needs_links = pytest.mark.skipif(not _links_can_be_made(), reason="needs symbolic links, which cannot be made here")
 needs_named_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes that are files")
 needs_posix_names = pytest.mark.skipif(_WINDOWS, reason="needs file names that Windows forbids")
+needs_posix_sharing = pytest.mark.skipif(_WINDOWS, reason="needs files that are changed while others read them")
 needs_read_only_files = pytest.mark.skipif(
     _read_only_files_can_be_written(), reason="needs a user whom a read-only file refuses"
 )

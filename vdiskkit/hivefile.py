@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
+from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource, stream_name
 from vdiskkit.io.paths import open_source
 from vdiskkit.registry import LOG_ENDINGS, Hive
 
@@ -38,11 +38,11 @@ def open_hive(target: str | os.PathLike[str] | BinaryIO, name: str = "") -> Iter
     if isinstance(target, str | os.PathLike):
         path = os.fspath(target)
         with ExitStack() as opened:
-            source = opened.enter_context(open_source(path))
+            source = opened.enter_context(open_source(path, steady=True))
             shown = name or os.path.basename(path)  # noqa: PTH119 - also takes a UNC path on any system
             yield Hive(_guarded(source), shown, logs=lambda: _logs(path, opened))
     else:
-        yield Hive(_guarded(StreamSource(target, str(getattr(target, "name", "")))), name)
+        yield Hive(_guarded(StreamSource(target, stream_name(target))), name)
 
 
 def _logs(path: str, opened: ExitStack) -> list[tuple[str, ByteSource]]:

@@ -110,7 +110,7 @@ def _pending(path: str, source: ByteSource) -> tuple[Journal | None, tuple[str, 
 
 def _foreign(path: str, journal: Journal, source: ByteSource) -> str:
     """Say why a journal does not belong to a disk as it is; empty when recovery would take the change back."""
-    from vdiskkit.container.same_disk import check_disk_id
+    from vdiskkit.container.same_disk import check_disk_id, check_length
     from vdiskkit.journal.checks import ReadOnly, check_old_or_new
     from vdiskkit.journal.places import paths_of
 
@@ -120,6 +120,7 @@ def _foreign(path: str, journal: Journal, source: ByteSource) -> str:
             sources = [source, *(stack.enter_context(open_source(beside)) for beside in paths[1:])]
             check_disk_id(journal, source)
             check_old_or_new(journal, [ReadOnly(item) for item in sources], paths)
+            check_length(journal, source)
     except (ChangedSinceError, FormatError, SourceError) as exc:
         return f"{exc.message} ({exc.location})"
     except OSError as exc:

@@ -7,9 +7,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
 from vdiskkit.container import open_container
-from vdiskkit.errors import FormatError, NotFoundError, ReadLimitError, UnsupportedFeatureError, UsageError, VDiskError
-from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource
-from vdiskkit.io.paths import open_source, real_path
+from vdiskkit.errors import (
+    FormatError,
+    InUseError,
+    NotFoundError,
+    ReadLimitError,
+    UnsupportedFeatureError,
+    UsageError,
+    VDiskError,
+)
+from vdiskkit.io import GuardedSource, PageCache, ReadBudget, StreamSource, stream_name
+from vdiskkit.io.paths import is_there, open_source, real_path
+from vdiskkit.location import Location
+from vdiskkit.naming import JOURNAL_SUFFIX
 from vdiskkit.ntfs import NtfsVolume, probe
 from vdiskkit.partition import read_partitions
 from vdiskkit.pending import old_state
@@ -63,7 +73,8 @@ class DiskVolume:
 class VDisk:
     """A vDisk opened for reading; nothing reachable from it can write.
 
-    Made by :func:`open_vdisk`; close it, or use it in a ``with`` statement.
+    Made by :func:`open_vdisk`; close it, or use it in a ``with`` statement, whose end raises when a file was changed
+    meanwhile.
 
     Attributes:
         target: The disk file, as it was named; empty for a file object without a name.
@@ -94,6 +105,7 @@ class VDisk:
         self._chosen = volume
         self.pending: list[str] = []
         self._opened: list[FileSource] = []
+        self._journal: str | None = None  # where none was when the disk was opened
         self._windows: WindowsImage | None = None
         # Bounds that no sane use of this file passes: reading all of it a few times over, and some metadata.
         self.budget = ReadBudget(4 * source.size + _BASE_BYTES, source.size // 512 + _BASE_CALLS)
@@ -111,7 +123,7 @@ class VDisk:
         self._disk = GuardedSource(PageCache(self.container, page_size=_PAGE_SIZE), logical)
 
     def _open_parent(self, path: str) -> ByteSource:
-        source = open_source(path)
+        source = open_source(path, steady=True)
         self._opened.append(source)
         self.budget.grant(4 * source.size, source.size // 512)
         state = old_state(path, source)
@@ -301,6 +313,7 @@ class VDisk:
                 are read.
 
         Raises:
+            InUseError: A file was changed while it was read.
             VDiskError: The container or its chain cannot be read. What is unreadable inside becomes a notice.
         """
         from vdiskkit.inspection.gather import gather
@@ -312,13 +325,32 @@ class VDisk:
             calls = self.container.allocated_blocks or 0
             more += self.container.size // 4096 + calls * 2 * _PAGE_SIZE
         with self.budget.limited(_INSPECT_BYTES + more, _INSPECT_CALLS + calls):
-            return gather(
+            facts = gather(
                 self,
                 deep=deep,
                 show_keys=show_keys,
                 second_opinion=second_opinion,
                 readiness=readiness,
                 blocks=blocks,
+            )
+        self.check_unchanged()  # what could not be read for that reason is a notice by now
+        return facts
+
+    def check_unchanged(self) -> None:
+        """Raise when the files were changed since they were opened, so that what was read may be of two states.
+
+        On other systems than Windows, where nobody can change a file that is open here, each read asks the same.
+
+        Raises:
+            InUseError: One was changed, or a change has begun.
+        """
+        for source in self._opened:
+            source.check_unchanged()
+        if self._journal is not None and is_there(self._journal):
+            raise InUseError(
+                "a change of the disk began while it was read",
+                location=Location(self._journal),
+                hint="what was read may be of no one state; run the command again when the change has ended",
             )
 
     def close(self) -> None:
@@ -333,7 +365,11 @@ class VDisk:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if kind is None:
+                self.check_unchanged()
+        finally:
+            self.close()
 
 
 def _identity(path: str, budget: LogBudget) -> Identity | None:
@@ -371,8 +407,7 @@ def open_vdisk(
     """
     folders = tuple(os.fspath(folder) for folder in parent_dirs)
     if not isinstance(target, str | os.PathLike):
-        name = getattr(target, "name", "")
-        name = name if isinstance(name, str) else ""
+        name = stream_name(target)
         return VDisk(
             StreamSource(target, name),
             target=name,
@@ -389,8 +424,9 @@ def open_vdisk(
         path = disk_for_sidecar(path)
     # What lies beside a disk lies beside the file itself, not beside a link to it.
     named, path = path, real_path(path)
-    source = open_source(path)
+    source = open_source(path, steady=True)
     try:
+        began = is_there(path + JOURNAL_SUFFIX)
         state = old_state(path, source)
         disk = VDisk(
             state.source,
@@ -405,6 +441,7 @@ def open_vdisk(
         source.close()
         raise
     disk._opened.append(source)  # noqa: SLF001 - the disk owns what was opened for it
+    disk._journal = None if began else path + JOURNAL_SUFFIX  # noqa: SLF001 - same
     disk.pending += state.notices
     return disk
 

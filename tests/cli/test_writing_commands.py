@@ -166,7 +166,7 @@ class TestRm:
         other = run("stat", disk, path, "--json").json["disks"][0]["result"]["links"][1]
         content = run("cat", disk, path).code
         out = ok(run("rm", disk, path, YES))
-        assert "1 name; the content stays with 1 other hard link)" in out
+        assert f"1 name; the content stays with 1 other hard link: {other})" in out
         assert run("stat", disk, path).code == 1
         assert run("stat", disk, other, "--json").json["disks"][0]["result"]["links"] == [other]
         assert run("cat", disk, other).code == content

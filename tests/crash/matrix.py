@@ -268,7 +268,9 @@ def check_power_cuts(
     return states
 
 
-def check_failures(change: Change, fault: Fault, choose: random.Random, *, keep_flushed: bool = False) -> str:
+def check_failures(
+    change: Change, fault: Fault, choose: random.Random, *, keep_flushed: bool = False, sparse: bool = False
+) -> str:
     """Let calls fail while the program goes on; return how it ended.
 
     The program must end with an error of ours, never a bare one; with the files as before, or with a journal from
@@ -278,7 +280,7 @@ def check_failures(change: Change, fault: Fault, choose: random.Random, *, keep_
     def keep(count: int) -> Iterable[int]:
         return range(count) if keep_flushed else [number for number in range(count) if choose.random() < 0.5]
 
-    system = SimulatedFileSystem(change.start, fault, keep_of_failed_flush=keep)
+    system = SimulatedFileSystem(change.start, fault, keep_of_failed_flush=keep, sparse=sparse)
     outcome = "done"
     try:
         change.run(system)

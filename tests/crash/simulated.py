@@ -140,9 +140,19 @@ class _Node:
         self.time = file.time
         self.pending: list[_Piece] = []
         self.open: list[_Sharing] = []
+        self.holes: set[int] = set()
+
+    def sparse(self) -> None:
+        """Let whole sectors of zeros take no space until they are written."""
+        count = len(self.content) // SECTOR
+        self.holes = {number for number in range(count) if not any(self.content[number * SECTOR :][:SECTOR])}
+
+    def in_holes(self, offset: int, length: int) -> set[int]:
+        return self.holes.intersection(range(offset // SECTOR, -(-(offset + length) // SECTOR)))
 
     def write(self, offset: int, data: bytes, time: int) -> None:
         _put(self.content, offset, data)
+        self.holes -= self.in_holes(offset, len(data))
         self.time = time
         done = 0
         while done < len(data):
@@ -204,7 +214,7 @@ class _OpenFile:
         return bytes(self._node.content[offset : offset + length])
 
     def write_at(self, offset: int, data: bytes) -> None:
-        grows = offset + len(data) > len(self._node.content)
+        grows = offset + len(data) > len(self._node.content) or bool(self._node.in_holes(offset, len(data)))
         error = self._check("write", grows=grows)
         if error is not None:
             # What was written before the error stays: the first half, in whole sectors.
@@ -223,6 +233,10 @@ class _OpenFile:
     def size(self) -> int:
         self._check("read")
         return len(self._node.content)
+
+    def is_hole(self, offset: int, length: int) -> bool:
+        self._check("read")
+        return len(self._node.in_holes(offset, length)) == -(-(offset + length) // SECTOR) - offset // SECTOR
 
     def flush(self) -> None:
         error = self._check("flush")
@@ -272,6 +286,7 @@ class SimulatedFileSystem:
         folders_last: Whether flushing a folder does anything; on some network file systems it does not.
         rules: The personality, None for the one that is set by :func:`personality`.
         keep_of_failed_flush: Chooses which of a number of pieces arrive although their flush fails.
+        sparse: Whether sectors of zeros take no space yet, and writing there can find none; not on Windows.
     """
 
     def __init__(
@@ -284,11 +299,14 @@ class SimulatedFileSystem:
         free: int | None = None,
         folders_last: bool = True,
         rules: Personality | None = None,
+        sparse: bool = False,
     ) -> None:
         self.rules = rules or _personality.get()
         self.paths = self.rules.paths
         self._spelled: dict[str, str] = {}
         self._nodes = {self._key(path, new=True): _Node(file) for path, file in files.items()}
+        for node in self._nodes.values() if sparse and not self.rules.open_names_stay else ():
+            node.sparse()
         self._durable_names = dict(self._nodes)
         self._name_changes: list[_NameChange] = []
         self._fault = fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +32,7 @@ from tests.crash.matrix import (
     undo_of,
     undone,
 )
-from tests.crash.simulated import Call, File, PowerCut, SimulatedFileSystem, VanishedError, at
+from tests.crash.simulated import WINDOWS, Call, File, Personality, PowerCut, SimulatedFileSystem, VanishedError, at
 from tests.effort import tries
 from vdiskkit.errors import (
     ChangedSinceError,
@@ -137,6 +138,68 @@ def test_the_disk_may_be_full_from_some_time_on() -> None:
             return full() if call.number >= first and call.grows else None
 
         assert check_failures(change, fault, chooser(1)) in {"PatchError", "done"}
+
+
+def sparse_pair() -> Change:
+    """Both files have holes; what is written begins in them, ends in them, and lies within."""
+    holes = noise(512, 1) + bytes(9 * 512) + noise(1024, 2) + bytes(20 * 512)
+    writes = [
+        (700, noise(300, 3), Phase.DATA),
+        (3000, noise(2600, 4), Phase.LINK),
+        (5120, noise(512, 8), Phase.CLAIM),
+        (5900, noise(6000, 5), Phase.RELEASE),
+        (200, noise(600, 6), Phase.HIVE_LINK),
+    ]
+    side_car = staged(bytes(2048), [(1000, noise(200, 7), Phase.LINK)])
+    return change_of({DISK: staged(holes, writes), SIDE_CAR: side_car})
+
+
+@pytest.mark.parametrize("build", [sparse_pair, lambda: undo_of(sparse_pair())], ids=["change", "undo"])
+def test_the_holes_of_a_sparse_disk_may_find_no_space(build: Callable[[], Change]) -> None:
+    """Taking back fills no hole, so it needs no space, and never fails for want of it."""
+    change = build()
+    outcomes = set()
+    for first in change.calls():
+
+        def fault(call: Call, first: int = first.number) -> BaseException | None:
+            return full() if call.number >= first and call.grows else None
+
+        for seed in range(2):
+            outcomes.add(check_failures(change, fault, chooser(seed), keep_flushed=seed == 0, sparse=True))
+    assert outcomes == {"PatchError", "done"}
+
+
+def test_holes_that_a_change_fills_count_as_space(rules: Personality) -> None:
+    change = sparse_pair()
+
+    def needed(*, sparse: bool) -> int:
+        system = SimulatedFileSystem(change.start, free=0, sparse=sparse)
+        with pytest.raises(
+            PatchError, match=r"not enough free space beside the disk: [0-9]+ bytes.*nothing was changed"
+        ) as caught:
+            change.run(system)
+        assert system.calls == []
+        return int(re.findall("[0-9]+", caught.value.message)[0])
+
+    # Of the disk one block that is written is a hole as a whole, and the side-car is smaller than a block.
+    filled = 0 if rules is WINDOWS else 2 * 4096
+    assert needed(sparse=True) - needed(sparse=False) == filled
+    for free, done in ((needed(sparse=True), True), (needed(sparse=True) - 1, False)):
+        system = SimulatedFileSystem(change.start, free=free, sparse=True)
+        if done:
+            change.run(system)
+        else:
+            with pytest.raises(PatchError, match="not enough free space"):
+                change.run(system)
+
+
+def test_recovery_fills_no_hole() -> None:
+    change = sparse_pair()
+    for files in interrupted(change):
+        system = SimulatedFileSystem(files, sparse=True)
+        recover(DISK, system=system)
+        assert not [call for call in system.calls if call.grows and call.path in (DISK, SIDE_CAR)]
+        assert content(settled(system), change.before) == change.before
 
 
 def test_an_interrupted_program_leaves_the_files_as_they_were() -> None:

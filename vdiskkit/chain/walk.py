@@ -146,7 +146,7 @@ class ChainWalk:
         self._interrupted.pop(id(source), None)
 
     def _open(self, path: str) -> ByteSource:
-        file = open_source(path)
+        file = open_source(path, steady=True)
         self._opened.append(file)
         self._budget.grant(_FILE_BYTES, _FILE_CALLS)
         state = old_state(path, file)

@@ -43,11 +43,11 @@ dry_run_option = click.option(
 force_option = click.option(
     "--force",
     multiple=True,
-    type=click.Choice(["lok", "standard-mode", "mode"]),
+    type=click.Choice(["lok", "standard-mode", "mode", "boot-file"]),
     expose_value=False,
     callback=_store,
     help="Pass a gate that you have judged: a stale lock file, a copy in Standard mode that no server uses, the write "
-    "cache type. May be repeated.",
+    "cache type, a file without which Windows does not start. May be repeated.",
 )
 """``--force``: the gates that a person can judge."""
 

@@ -280,6 +280,11 @@ def _names(link: ParentLink) -> str:
 
 
 def _time_text(seconds: float) -> str:
-    from vdiskkit.container.chain_facts import vhd_time
+    """Return a time since 2000-01-01 UTC as text; file systems know times that no calendar of Python does."""
+    from datetime import UTC, datetime, timedelta
 
-    return f"{vhd_time(int(seconds)):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        time = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+    except OverflowError:
+        return f"{int(seconds)} seconds after the year 2000" if seconds > 0 else "before the year 1"
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from vdiskkit.container.disk import VirtualDisk
     from vdiskkit.io import ByteSource
+    from vdiskkit.location import Location
 
 __all__ = ["open_with_dissect", "read_with_dissect"]
 
 _PACKAGE = "dissect.hypervisor"
+_FEATURES_BEFORE_END = 512 - 11  # the lowest byte of four in big-endian order, behind the cookie
+_RESERVED = 2
 
 
 def open_with_dissect(source: ByteSource, budget: ReadBudget) -> Any:  # noqa: ANN401 - dissect has no type information
@@ -32,7 +35,7 @@ def open_with_dissect(source: ByteSource, budget: ReadBudget) -> Any:  # noqa: A
     _put_off_other_formats()
     from dissect.hypervisor.disk.vhd import VHD
 
-    return VHD(SourceFile(GuardedSource(source, budget)))
+    return VHD(SourceFile(GuardedSource(_WithReservedFeature(source), budget)))
 
 
 def read_with_dissect(source: ByteSource, disk: VirtualDisk, budget: ReadBudget) -> Callable[[int, int], bytes] | None:
@@ -73,6 +76,30 @@ def read_with_dissect(source: ByteSource, disk: VirtualDisk, budget: ReadBudget)
         return b"".join(parts)[offset % size :][:length]
 
     return read_by_blocks
+
+
+class _WithReservedFeature:
+    """A VHD whose footer has the reserved feature set: dissect takes the footer of any other for one of 511 bytes."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._at = source.size - _FEATURES_BEFORE_END
+
+    @property
+    def size(self) -> int:
+        return self._source.size
+
+    @property
+    def location(self) -> Location:
+        return self._source.location
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        data = self._source.read_at(offset, length)
+        if not offset <= self._at < offset + length:
+            return data
+        changed = bytearray(data)
+        changed[self._at - offset] |= _RESERVED
+        return bytes(changed)
 
 
 def _put_off_other_formats() -> None:

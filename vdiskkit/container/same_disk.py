@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vdiskkit.container.detect import Probe, choose_format
 from vdiskkit.container.identity import read_disk_id
-from vdiskkit.errors import ChangedSinceError, FormatError
+from vdiskkit.container.single import open_single
+from vdiskkit.errors import ChangedSinceError, CorruptStructureError, FormatError
 from vdiskkit.io.source import check_range
 from vdiskkit.journal import JournalState, OldStateView
 from vdiskkit.location import Location
@@ -15,7 +17,12 @@ if TYPE_CHECKING:
     from vdiskkit.journal import Journal
     from vdiskkit.journal.checks import Content
 
-__all__ = ["ContentSource", "check_disk_id"]
+__all__ = ["ContentSource", "check_disk_id", "check_length"]
+
+_DAMAGE = ("vhd.footer_damaged", "vhd.copy_damaged", "vhd.copy_missing", "vhd.copy_differs")
+"""Notices of disks that are never changed, so that no journal leads back to such a one."""
+
+_NOT_OURS = "nothing was touched; move the journals beside this disk away, vdiskkit did not write them for it"
 
 
 class ContentSource:
@@ -63,4 +70,39 @@ def check_disk_id(journal: Journal, disk: ByteSource) -> None:
             f"this is another disk than the one that was changed: its id is {found}, not {wanted[:64]}",
             location=disk.location,
             hint="nothing was touched; the journals beside this disk belong to another one, move them there",
+        )
+
+
+def check_length(journal: Journal, disk: ByteSource) -> None:
+    """Raise when a journal would cut or lengthen a disk file to what is no whole disk, or its side-car at all.
+
+    Everything else that it leads back to is held against what the files hold. A length is its own word.
+
+    Raises:
+        CorruptStructureError: The state before the change would be none in which a disk is changed.
+        OSError: It cannot be read.
+    """
+    entry = journal.files[0]
+    if any(beside.old_size != beside.new_size for beside in journal.files[1:]):
+        raise CorruptStructureError(
+            "the journal changes the length of the side-car, which no change does",
+            location=disk.location,
+            hint=_NOT_OURS,
+        )
+    if entry.old_size == entry.new_size:
+        return
+    why = "a raw image never changes its length"
+    view = OldStateView(disk, journal)
+    try:
+        probe = Probe.of(view)
+        if choose_format(probe, str(disk.location), None) != "raw":
+            found = open_single(probe, None)
+            why = next((notice.message for notice in found.own_notices if notice.code in _DAMAGE), "")
+    except FormatError as exc:
+        why = exc.message
+    if why:
+        raise CorruptStructureError(
+            f"the journal leads from {entry.new_size} bytes to {entry.old_size}, and that is no whole disk: {why}",
+            location=disk.location,
+            hint=_NOT_OURS,
         )

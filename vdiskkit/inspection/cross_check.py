@@ -155,14 +155,14 @@ def _readable(volume: NtfsVolume, path: str) -> tuple[NtfsFile, ByteSource] | No
 
 
 def _check_hive(image: WindowsImage, licensing: LicensingFacts | None, opinions: _Opinions) -> None:
-    from dissect.regf.regf import RegistryHive
+    from vdiskkit.registry.dissect_view import hive_for_dissect
 
     software = image.registry("SOFTWARE")
     hives: list[Any] = []
 
     def key(path: str) -> Any:  # noqa: ANN401 - dissect has no type information
         if not hives:
-            hives.append(RegistryHive(_bounded(software.source)))
+            hives.append(hive_for_dissect(_bounded(software.source)))
         return hives[0].open(path)
 
     def data(path: str, name: str) -> bytes | None:

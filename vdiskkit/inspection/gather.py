@@ -168,7 +168,7 @@ def gather(
             VolumeSummary(
                 partition=item.partition,
                 file_system=item.file_system,
-                label=item.volume.label if item.volume is not None else None,
+                label=_label(item, log),
                 windows=item.windows_root is not None,
                 selected=item is selected,
                 problem=item.problem,
@@ -186,6 +186,13 @@ def gather(
         readiness=ready,
         blocks=_block_map(disk, wanted=blocks),
     )
+
+
+def _label(item: OpenedVolume, log: NoticeLog) -> str | None:
+    volume = item.volume
+    if volume is None:
+        return None
+    return log.attempt("ntfs.unreadable", f"the label of partition {item.partition}", lambda: volume.label, None)
 
 
 def _block_map(disk: Inspectable, *, wanted: bool) -> BlockMapFacts | None:

@@ -2,7 +2,7 @@
 
 from vdiskkit.io.budget import GuardedSource, ReadBudget
 from vdiskkit.io.cache import PageCache
-from vdiskkit.io.source import ByteSource, BytesSource, FileSource, SliceSource, SourceFile, StreamSource
+from vdiskkit.io.source import ByteSource, BytesSource, FileSource, SliceSource, SourceFile, StreamSource, stream_name
 
 __all__ = [
     "ByteSource",
@@ -14,4 +14,5 @@ __all__ = [
     "SliceSource",
     "SourceFile",
     "StreamSource",
+    "stream_name",
 ]

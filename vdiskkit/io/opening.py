@@ -19,6 +19,7 @@ else:
 __all__ = [
     "create_private",
     "flush_folder",
+    "is_hole",
     "open_alone",
     "open_for_appending",
     "open_shared",
@@ -47,10 +48,12 @@ def open_shared(path: str, *, follow: bool = True) -> int:
 
 
 def open_alone(path: str, *, readers: bool = False) -> int:
-    """Open a file for reading and writing, and return its descriptor; nobody else may be writing to it.
+    """Open a file for reading and writing, and return its descriptor; nobody else may have it open.
 
-    On Windows nobody else may have it open at all, unless ``readers`` lets others read it. No symbolic link is
-    followed: a disk that is named by one is resolved before, and what lies beside a disk has one name.
+    ``readers`` lets others read it. Windows keeps others away until it is closed. Linux tells whether anybody on this
+    machine has it open now, and from then on keeps those away only who lock files; see :mod:`vdiskkit.io.linux`.
+    Elsewhere those are found alone. No symbolic link is followed: a disk that is named by one is resolved before, and
+    what lies beside a disk has one name.
 
     Raises:
         BlockingIOError: Another program has it open.
@@ -125,6 +128,14 @@ def resize(descriptor: int, size: int) -> None:
         OSError: It cannot have that length.
     """
     system.resize(descriptor, size)
+
+
+def is_hole(descriptor: int, offset: int, length: int) -> bool:
+    """Whether nothing is stored for a range of an open file: it reads as zeros, and writing there takes new space.
+
+    False where the system does not tell.
+    """
+    return system.is_hole(descriptor, offset, length)
 
 
 def flush_folder(folder: str) -> None:

@@ -159,8 +159,12 @@ def real_path(path: str) -> str:
     return os.path.join(folder, name) if name and name != written else path
 
 
-def open_source(path: str | os.PathLike[str]) -> FileSource:
+def open_source(path: str | os.PathLike[str], *, steady: bool = False) -> FileSource:
     """Open a file for reading, after :func:`host_path`.
+
+    Args:
+        path: The file.
+        steady: Whether reading fails when the file is changed meanwhile.
 
     Raises:
         UsageError: The path can not name a file.
@@ -175,7 +179,7 @@ def open_source(path: str | os.PathLike[str]) -> FileSource:
                 location=Location(checked.shown),
                 hint="mount the share or disk and give the path below the mount point",
             )
-    return FileSource(checked.shown, checked.opened)
+    return FileSource(checked.shown, checked.opened, steady=steady)
 
 
 def read_beside(path: str, limit: int) -> bytes:

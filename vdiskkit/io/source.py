@@ -18,7 +18,7 @@ from vdiskkit.location import Location
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["ByteSource", "BytesSource", "FileSource", "SliceSource", "SourceFile", "StreamSource"]
+__all__ = ["ByteSource", "BytesSource", "FileSource", "SliceSource", "SourceFile", "StreamSource", "stream_name"]
 
 
 _SHARING_VIOLATION, _LOCK_VIOLATION = 32, 33
@@ -62,20 +62,27 @@ def check_range(source: ByteSource, offset: int, length: int) -> None:
 
 
 class StreamSource:
-    """Any seekable binary file object. The object stays the caller's: it is never closed here."""
+    """Any seekable binary file object. The object stays the caller's: it is never closed here.
+
+    It may be of any class, and what it raises or returns wrongly is told as a fault of reading.
+    """
 
     def __init__(self, stream: BinaryIO, name: str = "") -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._location = Location(name)
+        self._size = self._find_size()
+
+    def _find_size(self) -> int:
         try:
-            self._size = stream.seek(0, os.SEEK_END)
-        except (OSError, ValueError, AttributeError) as exc:
-            raise SourceError(
-                f"the file object cannot seek: {exc}",
-                location=self._location,
-                hint="give a path or a seekable binary file object",
-            ) from exc
+            size: object = self._stream.seek(0, os.SEEK_END)
+        except VDiskError:
+            raise
+        except Exception as exc:  # anybody's file object may raise anything
+            raise self._cannot_seek(_reason(exc)) from exc
+        if type(size) is not int or size < 0:
+            raise self._cannot_seek(f"seek() returned {_told(size)} instead of the new position")
+        return size
 
     @property
     def size(self) -> int:
@@ -90,22 +97,50 @@ class StreamSource:
     def read_at(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`."""
         check_range(self, offset, length)
-        parts = []
-        wanted = length
+        if not length:
+            return b""
+        parts: list[bytes] = []
         try:
             with self._lock:
                 self._stream.seek(offset)
-                while wanted:
-                    part = self._stream.read(wanted)
-                    if not part:
-                        break
-                    parts.append(part)
-                    wanted -= len(part)
-        except OSError as exc:
+                left = length
+                while left:
+                    parts.append(self._some(left, offset))
+                    left -= len(parts[-1])
+        except VDiskError:
+            raise
+        except Exception as exc:  # same
             raise _read_failed(self._location, offset, _reason(exc)) from exc
-        if wanted:
-            raise _read_failed(self._location, offset, "the file ended early; it has been cut while it was read")
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _some(self, most: int, offset: int) -> bytes:
+        """Return up to ``most`` bytes from the present position, one at least."""
+        part: object = self._stream.read(most)
+        if not isinstance(part, bytes):
+            if not isinstance(part, bytearray | memoryview):
+                raise _read_failed(self._location, offset, f"read() returned {_told(part)} instead of bytes")
+            part = bytes(part)
+        if len(part) > most:
+            raise _read_failed(self._location, offset, f"read({most}) returned {len(part)} bytes")
+        if not part:
+            raise _read_failed(self._location, offset, "the file ended early; it has been cut while it was read")
+        return part
+
+    def _cannot_seek(self, why: str) -> SourceError:
+        return SourceError(
+            f"the file object cannot seek: {why}",
+            location=self._location,
+            hint="give a path or a seekable binary file object",
+        )
+
+
+def stream_name(stream: BinaryIO) -> str:
+    """Return the name of a file object for messages; empty when it has none that is text."""
+    try:
+        name = getattr(stream, "name", "")
+    except Exception:  # noqa: BLE001 - anybody's file object may raise anything
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 class FileSource(StreamSource):
@@ -115,9 +150,11 @@ class FileSource(StreamSource):
         path: The file, as the user named it; errors repeat it.
         opened: The same path in the form that the operating system needs (long or UNC), when that differs.
         follow: Whether the path may be a symbolic link to the file.
+        steady: Whether a read fails when the file was changed since it was opened. On Windows nothing is asked at each
+            read: there a file that somebody reads cannot be opened for a change, and no change can be read.
     """
 
-    def __init__(self, path: str, opened: str | None = None, *, follow: bool = True) -> None:
+    def __init__(self, path: str, opened: str | None = None, *, follow: bool = True, steady: bool = False) -> None:
         try:
             stream = _unbuffered(opened or path, follow=follow)
         except OSError as exc:
@@ -128,6 +165,35 @@ class FileSource(StreamSource):
             stream.close()
             raise
         self._file = stream
+        self._stamp = _stamp(stream)
+        self._asks = steady and os.name != "nt"
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; see :class:`ByteSource`.
+
+        Raises:
+            InUseError: The file was changed since it was opened, and must be steady.
+        """
+        if not self._asks:
+            return super().read_at(offset, length)
+        try:
+            return super().read_at(offset, length)
+        finally:
+            # First: that the file ended early, for instance, is a consequence.
+            self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Raise when the file was changed since it was opened.
+
+        Raises:
+            InUseError: Its length or its time is another one.
+        """
+        if not self._file.closed and _stamp(self._file) != self._stamp:
+            raise InUseError(
+                "the file was changed while it was read",
+                location=self.location,
+                hint="what was read is of no one state; run the command again when the change has ended",
+            )
 
     def close(self) -> None:
         """Close the file; further reads fail."""
@@ -240,6 +306,15 @@ class SourceFile(io.RawIOBase):
         return len(data)
 
 
+def _stamp(stream: BinaryIO) -> tuple[int, int] | None:
+    """Return length and time of an open file, None when the system does not say, as for a share that went away."""
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 def _unbuffered(path: str, *, follow: bool = True) -> BinaryIO:
     # The layers above ask for what they need, a buffer would only read more.
     return cast("BinaryIO", io.FileIO(open_shared(path, follow=follow), "rb"))
@@ -262,10 +337,16 @@ def _open_failed(path: str, exc: OSError) -> VDiskError:
     return SourceError(f"the file cannot be opened: {exc.strerror or exc}", location=location)
 
 
-def _reason(exc: OSError) -> str:
+def _told(value: object) -> str:
+    return "None" if value is None else f"{value}" if type(value) is int else f"a {type(value).__name__}"
+
+
+def _reason(exc: Exception) -> str:
     if getattr(exc, "winerror", None) == _LOCK_VIOLATION or (os.name == "nt" and isinstance(exc, PermissionError)):
         return "another program has locked this part of the file"
-    return exc.strerror or str(exc)
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
 
 
 def _read_failed(location: Location, offset: int, reason: str) -> SourceError:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 __all__ = [
     "create_private",
     "flush_folder",
+    "is_hole",
     "open_alone",
     "open_for_appending",
     "open_shared",
@@ -138,6 +139,11 @@ def resize(descriptor: int, size: int) -> None:
     handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
     if not kernel.SetFileInformationByHandle(handle, end_of_file, ctypes.byref(length), ctypes.sizeof(length)):
         raise ctypes.WinError(ctypes.get_last_error())
+
+
+def is_hole(descriptor: int, offset: int, length: int) -> bool:  # noqa: ARG001 - as on other systems
+    """Return False: what a vDisk may be on Windows has no holes, as neither PVS nor Hyper-V takes a sparse file."""
+    return False
 
 
 def flush_folder(folder: str) -> None:

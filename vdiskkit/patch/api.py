@@ -86,7 +86,7 @@ def plan(
     Args:
         path: The disk, or its side-car.
         operations: What to do, see :mod:`vdiskkit.patch.operations`.
-        force: Gates that a person judged: ``lok``, ``standard-mode``, ``mode``.
+        force: Gates that a person judged: ``lok``, ``standard-mode``, ``mode``, ``boot-file``.
         volume: Partition, None for the one with Windows.
         parent_dirs: Folders in which parents of a differencing disk are looked for.
         notes: What to tell about the consequences besides.

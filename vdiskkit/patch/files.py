@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["FileSystem", "OpenFile", "RealFileSystem"]
 
 
+_HALF = 1 << 63
+
+
 class OpenFile(Protocol):
     """A file open for reading and writing."""
 
@@ -40,6 +43,10 @@ class OpenFile(Protocol):
 
     def size(self) -> int:
         """Return the length in bytes."""
+        ...
+
+    def is_hole(self, offset: int, length: int) -> bool:
+        """Whether nothing is stored for a range: it reads as zeros, and writing there takes new space."""
         ...
 
     def flush(self) -> None:
@@ -155,6 +162,9 @@ class _RealFile:
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
 
+    def is_hole(self, offset: int, length: int) -> bool:
+        return opening.is_hole(self._descriptor, offset, length)
+
     def flush(self) -> None:
         os.fsync(self._descriptor)
 
@@ -174,10 +184,11 @@ class RealFileSystem:
         try:
             descriptor = opening.open_alone(host_path(path).opened, readers=readers)
         except BlockingIOError as exc:
+            who = f": {exc.strerror}" if exc.filename is None and exc.strerror else ""
             raise InUseError(
-                "another program holds the file open",
+                f"another program holds the file open{who}",
                 location=Location(path),
-                hint="end the program that uses it (PVS streaming, a mount, a copy), then try again",
+                hint="end the program that uses it (PVS streaming, a virtual machine, a mount, a copy), then try again",
             ) from exc
         except OSError as exc:
             raise SourceError(
@@ -210,7 +221,8 @@ class RealFileSystem:
     def stamp(self, path: str) -> tuple[int, int]:
         """Return length in bytes and modification time in nanoseconds."""
         result = os.stat(host_path(path).opened)
-        return result.st_size, result.st_mtime_ns
+        # A journal keeps 64 bits of it, which end in 2262. Times of files do not, but differ in these bits, too.
+        return result.st_size, (result.st_mtime_ns + _HALF) % (2 * _HALF) - _HALF
 
     def rename(self, path: str, new_path: str) -> None:
         """Give a file another name in the same folder."""

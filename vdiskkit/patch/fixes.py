@@ -125,7 +125,7 @@ def _tokens(inspection: Inspection, licensing: LicensingFacts, finding: Finding)
         if store.active is False and _is_at(inspection, finding, f"ntfs:\\{store.path}"):
             for file in store.files:
                 if file.path.casefold().endswith(_TOKEN_FILES):
-                    yield DeleteFile(path=file.path, missing_ok=True, all_links=True)
+                    yield DeleteFile(path=file.path, missing_ok=True)
 
 
 def _client_value(value: KmsValueFacts, expect: Expectations) -> Operation:

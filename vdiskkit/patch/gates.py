@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FORCES", "Gate", "Surroundings", "check_gates", "gates", "pair_gates", "pass_gates"]
 
-FORCES = ("lok", "standard-mode", "mode")
-"""What ``--force`` takes: the two gates that a person can judge, and the write cache type of the side-car."""
+FORCES = ("lok", "standard-mode", "mode", "boot-file")
+"""What ``--force`` takes: the two gates that a person can judge, the write cache type of the side-car, and the deletion
+of files without which Windows does not start."""
 
 
 class Surroundings(Protocol):

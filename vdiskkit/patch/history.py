@@ -51,7 +51,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from uuid import UUID
 
+    from vdiskkit.io import ByteSource
     from vdiskkit.patch.files import FileSystem, OpenFile
+
+    Judge = Callable[[Journal, ByteSource], None]
 
 __all__ = [
     "DamagedJournal",
@@ -170,7 +173,12 @@ def newest_change(disk_path: str) -> KeptChange | None:
 
 
 def recover(
-    disk_path: str, *, forward: bool = False, dry_run: bool = False, system: FileSystem | None = None
+    disk_path: str,
+    *,
+    forward: bool = False,
+    dry_run: bool = False,
+    system: FileSystem | None = None,
+    judge: Judge | None = None,
 ) -> Recovery:
     """Bring a disk back to its old state after an interrupted change.
 
@@ -179,6 +187,7 @@ def recover(
         forward: When everything was written already, finish the change instead of taking it back.
         dry_run: Check only, and return what would be done.
         system: Where the files lie.
+        judge: Called with the journal and the disk before anything is written back; raises when that must not be.
 
     Raises:
         ChangedSinceError: The disk was used since; nothing was touched.
@@ -187,7 +196,7 @@ def recover(
         PatchError: The system could not read, write, rename or remove; the journal is kept, and recovery can run again.
     """
     try:
-        return _recover(disk_path, system or RealFileSystem(), forward=forward, dry_run=dry_run)
+        return _recover(disk_path, system or RealFileSystem(), judge, forward=forward, dry_run=dry_run)
     except VDiskError:
         raise
     except OSError as exc:
@@ -198,7 +207,7 @@ def recover(
         ) from exc
 
 
-def _recover(disk_path: str, system: FileSystem, *, forward: bool, dry_run: bool) -> Recovery:
+def _recover(disk_path: str, system: FileSystem, judge: Judge | None, *, forward: bool, dry_run: bool) -> Recovery:
     path = journal_path(disk_path)
     if not system.exists(path):
         if not dry_run:
@@ -222,6 +231,8 @@ def _recover(disk_path: str, system: FileSystem, *, forward: bool, dry_run: bool
             check_all_new(journal, files, paths)
         else:
             check_old_or_new(journal, files, paths)
+            if judge is not None:
+                judge(journal, ContentSource(files[0], disk_path))
         if not dry_run:
             (write_again if forward else roll_back)(journal, files, paths)
     if dry_run:
@@ -243,6 +254,7 @@ def undo(
     dry_run: bool = False,
     system: FileSystem | None = None,
     progress: Callable[[str], None] | None = None,
+    judge: Judge | None = None,
 ) -> KeptChange:
     """Take the newest kept change of a disk back, to the exact bytes before it.
 
@@ -252,6 +264,7 @@ def undo(
         dry_run: Check only that it can be taken back.
         system: Where the files lie.
         progress: Called with the name of each step.
+        judge: As for :func:`recover`.
 
     Returns:
         The change that was taken back; its journal is removed.
@@ -263,7 +276,7 @@ def undo(
         PatchError: It failed; the files are as they were.
     """
     try:
-        return _undo(disk_path, change_id, system or RealFileSystem(), progress, dry_run=dry_run)
+        return _undo(disk_path, change_id, system or RealFileSystem(), progress, judge, dry_run=dry_run)
     except VDiskError:
         raise
     except OSError as exc:
@@ -279,6 +292,7 @@ def _undo(
     change_id: UUID | None,
     system: FileSystem,
     progress: Callable[[str], None] | None,
+    judge: Judge | None,
     *,
     dry_run: bool,
 ) -> KeptChange:
@@ -303,6 +317,8 @@ def _undo(
     with _opened(paths, system) as files:
         check_disk_id(journal, ContentSource(files[0], disk_path))
         edits = _reversed_edits(journal, files, paths, system)
+        if judge is not None:
+            judge(journal, ContentSource(files[0], disk_path))
     if dry_run:
         return KeptChange(kept, journal)
     # Its journal has to go at the end. Whoever has it open would keep that from happening, after the disk was written.

@@ -142,7 +142,7 @@ def _token_operations(licensing: LicensingFacts, *, office: bool, notes: list[st
             notes.append(f"Office's own token store is left as it is ({store.path}); --office includes it")
             continue
         operations += [
-            DeleteFile(path=file.path, missing_ok=True, all_links=True)
+            DeleteFile(path=file.path, missing_ok=True)
             for file in store.files
             if file.path.casefold().endswith(_REMOVED_FILES)
         ]

@@ -12,6 +12,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vdiskkit.container.same_disk import check_length
 from vdiskkit.errors import InUseError, JournalPendingError, NotFoundError, UsageError, VDiskError
 from vdiskkit.events import absolute
 from vdiskkit.io.paths import is_there, open_source, real_path
@@ -162,12 +163,13 @@ def recover(
     Args:
         path: The disk, or its side-car.
         forward: When everything was written already, finish the change instead of taking it back.
-        force: Gates that a person judged: ``lok``.
+        force: Gates that a person judged: ``lok``, ``standard-mode``.
         dry_run: Check only, and return what would be done.
 
     Raises:
         ChangedSinceError: The disk was used since; nothing was touched.
-        InUseError: A lock file says that the disk is in use.
+        StateError: The disk is in use, or in Standard mode.
+        WriteRefusedError: Other versions were made from it since.
         SourceError: A file cannot be opened.
         CorruptStructureError: The journal is damaged.
     """
@@ -175,7 +177,11 @@ def recover(
     disk_path = _existing_disk(path)
     with exclusive(disk_path):
         if is_there(journal_path(disk_path)):
-            _check_gates(disk_path, edits_disk=False, forced=force)
+            waiting = pending_change(disk_path)
+            # A change that had not begun, or is complete, leaves nothing to write to the disk.
+            unfinished = waiting is not None and waiting.journal.state is not JournalState.COMMITTED
+            edits_disk = unfinished and waiting is not None and _concerns_disk(waiting.journal)
+            _check_gates(disk_path, edits_disk=edits_disk, forced=force)
         return _recover(disk_path, force, forward=forward, dry_run=dry_run)
 
 
@@ -190,14 +196,14 @@ def _undo(
 ) -> KeptChange:
     journal = newest.journal if newest is not None else None
     if dry_run:
-        done = kept_changes.undo(disk_path, change_id=wanted, dry_run=True)
+        done = kept_changes.undo(disk_path, change_id=wanted, dry_run=True, judge=check_length)
         told = Telling("undo", disk_path, done.journal.id)
         told.checked(journal=absolute(done.path), summary=summary_of(done.journal))
         return done
     known = wanted or (journal.id if journal is not None else None)
     told = Telling("undo", disk_path, known, forced=force, summary=summary_of(journal))
     with told:
-        done = kept_changes.undo(disk_path, change_id=wanted, progress=told.steps(progress))
+        done = kept_changes.undo(disk_path, change_id=wanted, progress=told.steps(progress), judge=check_length)
     told.done(journal=absolute(done.path))
     return done
 
@@ -214,11 +220,11 @@ def _recover(disk_path: str, force: Collection[str], *, forward: bool, dry_run: 
         summary=summary_of(journal),
     )
     if dry_run:
-        found = kept_changes.recover(disk_path, forward=forward, dry_run=True)
+        found = kept_changes.recover(disk_path, forward=forward, dry_run=True, judge=check_length)
         told.checked(action=found.action.value, forward=forward, summary=summary_of(journal))
         return found
     with told:
-        done = kept_changes.recover(disk_path, forward=forward)
+        done = kept_changes.recover(disk_path, forward=forward, judge=check_length)
     told.done(action=done.action.value)
     return done
 
@@ -247,12 +253,13 @@ class _Beside:
 
     @cached_property
     def pvp(self) -> Pvp | None:
-        from vdiskkit.pvp import read_pvp
+        from vdiskkit.pending import pvp_state
 
         if self.pair is None or self.pair.pvp_path is None:
             return None
         try:
-            return read_pvp(self.pair.pvp_path)
+            # A side-car that is half-written by the interrupted change counts as it was before.
+            return pvp_state(self._path, self.pair.pvp_path)[0]
         except VDiskError as exc:
             self._problem = str(exc)
             return None

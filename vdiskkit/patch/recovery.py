@@ -41,7 +41,7 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
     for (number, _phase), records in itertools.groupby(_to_take_back(journal, files), _step):
         for record in records:
             if record.before:
-                files[number].write_at(record.offset, _whole_sectors(record))
+                _write(files[number], record.offset, _whole_sectors(record))
         files[number].flush()
     for entry, file in zip(journal.files, files, strict=True):
         if file.size() != entry.old_size:
@@ -54,6 +54,23 @@ def roll_back(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str])
                 "what was read back is not the old state",
                 location=Location(paths[record.file]).at("byte", record.offset),
             )
+
+
+def _write(file: OpenFile, offset: int, data: bytes) -> None:
+    """Write, but leave out holes in which there are to be zeros.
+
+    Nothing was ever stored there, so zeros is what they hold for certain. Writing them would take space, and on a full
+    file system fail, for a change that is taken back because the space did not suffice.
+    """
+    begin = 0
+    for start in range(0, len(data), SECTOR):
+        end = min(start + SECTOR, len(data))
+        if not any(data[start:end]) and file.is_hole(offset + start, end - start):
+            if begin < start:
+                file.write_at(offset + begin, data[begin:start])
+            begin = end
+    if begin < len(data):
+        file.write_at(offset + begin, data[begin:])
 
 
 def _to_take_back(journal: Journal, files: Sequence[OpenFile]) -> list[Record]:
@@ -102,6 +119,6 @@ def write_again(journal: Journal, files: Sequence[OpenFile], paths: Sequence[str
     """
     for record in journal.records:
         data = files[record.file].read_at(record.offset, record.length)
-        files[record.file].write_at(record.offset, data)
+        _write(files[record.file], record.offset, data)
     for file in files:
         file.flush()

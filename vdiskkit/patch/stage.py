@@ -13,8 +13,10 @@ from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
 from vdiskkit.location import Location
+from vdiskkit.patch.boot_files import why_needed
 from vdiskkit.patch.describe import describe
 from vdiskkit.patch.disk import WritableDisk, WritableSlice, open_writable
+from vdiskkit.patch.gates import Gate, pass_gates
 from vdiskkit.patch.ids import ids_for
 from vdiskkit.patch.logs import refuse_needed_log
 from vdiskkit.patch.ntfs import VolumeEditor
@@ -23,21 +25,26 @@ from vdiskkit.patch.operations import CreateKey, DeleteFile, DeleteKey, DeleteVa
 from vdiskkit.patch.registry import HiveEditor
 from vdiskkit.patch.staging import StagedFile
 from vdiskkit.patch.transaction import FileEdit
+from vdiskkit.registry.upcase import upcase
 from vdiskkit.text import counted
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
     from typing import Self
     from uuid import UUID
 
     from vdiskkit.io import FileSource
+    from vdiskkit.ntfs import NtfsFile
     from vdiskkit.patch.operations import Operation
     from vdiskkit.patch.staging import Phase, WritableSource
     from vdiskkit.vdisk import VDisk
 
 __all__ = ["SemanticChange", "Stage"]
+
+_SHOWN_NAMES = 5
+"""Names that are told of a file whose content stays; each that goes is a change of its own."""
 
 
 class SemanticChange(NamedTuple):
@@ -297,6 +304,9 @@ class Stage:
         if file.is_directory:
             raise WriteRefusedError(f"{file.path} is a directory; only files can be deleted", location=file.location)
         refuse_needed_log(self.disk.volume, file)
+        names = self.disk.volume.paths(file)
+        self._check_needed(file, names if operation.all_links else (file.path,))
+        self._refuse_namesakes(file)
         try:
             deleted = self._volume_editor().delete_file(file.path, all_links=operation.all_links)
         except FileMissingError:
@@ -305,10 +315,40 @@ class Stage:
                 return
             raise
         self._freed += deleted.extents
+        gone = {path.casefold() for path, _ in deleted.names}
         before = f"{counted(file.size, 'byte')}, {counted(len(deleted.names), 'name')}"
         if deleted.links:
             before += f"; the content stays with {counted(deleted.links, 'other hard link')}"
+            left = [path for path in names if path.casefold() not in gone]
+            before += f": {_listed(left)}" if left else ""
         self.changes.append(SemanticChange("file", file.path, before, None))
+        others = [path for path in names if path.casefold() in gone - {file.path.casefold()}]
+        self.changes += [SemanticChange("file", path, f"another name of {file.path}", None) for path in others]
+
+    def _check_needed(self, file: NtfsFile, names: Iterable[str]) -> None:
+        why = why_needed((file.path, *names), self.disk.windows_image())
+        if why is None:
+            return
+        error = WriteRefusedError(
+            f"Windows does not start without {file.path}: it is {why}",
+            location=file.location,
+            hint="when it is to be deleted all the same: --force boot-file",
+        )
+        pass_gates([Gate(error, "boot-file")], self.disk.path, self._forced)
+
+    def _refuse_namesakes(self, file: NtfsFile) -> None:
+        """Refuse a file whose name differs from another one's in case alone: which is meant, Windows does not say."""
+        volume = self.disk.volume
+        folder, _, name = file.path.rpartition("\\")
+        wanted = upcase(name)
+        same = [entry.name for entry in volume.listdir(folder, verify=False) if upcase(entry.name) == wanted]
+        if len(same) > 1:
+            raise WriteRefusedError(
+                f"in {folder or 'the root folder'} there are {' and '.join(sorted(same))}, which differ in case alone: "
+                "Windows sees one of them, and which is not said",
+                location=file.location,
+                hint="delete or rename one of them in a system that tells such names apart, then try again",
+            )
 
     def _replay(self, operation: ReplayLogs) -> None:
         if not operation.hive:
@@ -359,3 +399,8 @@ class _Recorded:
     def write_at(self, offset: int, data: bytes, phase: Phase) -> None:
         self._target.write_at(offset, data, phase)
         self._written.append((offset, len(data)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

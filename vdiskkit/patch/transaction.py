@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FileEdit", "Transaction"]
 
+_BLOCK = 4096
+"""What file systems give at least where a hole is written to."""
+
 _SPARE = 64 * 1024
 """Free bytes that are wanted besides what will be written."""
 
@@ -198,7 +201,7 @@ class Transaction:
 
     def _journal(self, files: Sequence[OpenFile]) -> Journal:
         entries, records, watches = [], [], []
-        growth = 0
+        growth = 0  # in bytes for which there is no space yet
         for number, (edit, file) in enumerate(zip(self._edits, files, strict=True)):
             size, time = self._system.stamp(edit.path)
             if size != edit.old_size or file.size() != edit.old_size:
@@ -210,7 +213,7 @@ class Transaction:
                     raise self._stale(edit.path, f"the bytes at {record.offset:#x} are other ones")
             records += written
             watches += [Watch(number, at, length, digest_of(file, at, length)) for at, length in edit.watched]
-            growth += max(edit.new_size - edit.old_size, 0)
+            growth += max(edit.new_size - edit.old_size, 0) + _filled(edit, file)
         journal = Journal(
             self._id, JournalState.WRITING, self._about, tuple(entries), tuple(records), tuple(watches), ()
         )
@@ -367,6 +370,17 @@ class Transaction:
             location=Location(path),
             hint="nothing was changed; plan the change again",
         )
+
+
+def _filled(edit: FileEdit, file: OpenFile) -> int:
+    """Return the bytes of holes that the writing fills."""
+    blocks: set[int] = set()
+    for change in edit.changes:
+        blocks.update(range(change.offset // _BLOCK, -(-(change.offset + len(change.after)) // _BLOCK)))
+    inside = (number for number in blocks if number * _BLOCK < edit.old_size)
+    return _BLOCK * sum(
+        file.is_hole(number * _BLOCK, min(_BLOCK, edit.old_size - number * _BLOCK)) for number in inside
+    )
 
 
 def _record(file: int, change: FileChange) -> Record:

@@ -22,7 +22,7 @@ from vdiskkit.registry.upcase import upcase
 from vdiskkit.vdisk import VDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vdiskkit.container import VirtualDisk
     from vdiskkit.container.vhdx.disk import VhdxDisk
@@ -249,13 +249,13 @@ def _check_values(path: str, wanted: ExpectedKey, key: RegistryKey | None, locat
 
 def _second_opinion(disk: VDisk, state: ExpectedState) -> None:
     """Ask dissect.regf for every value whose path it can look up (it knows ASCII names only)."""
-    from dissect.regf.regf import RegistryHive
+    from vdiskkit.registry.dissect_view import hive_for_dissect
 
     for hive, root in state.hives.items():
         own = disk.windows.registry(hive)
         budget = ReadBudget(_BYTES + own.source.size, _CALLS)
         try:
-            todo = [(hive, root, own.root, RegistryHive(_bounded(own, budget)).root())]
+            todo = [(hive, root, own.root, hive_for_dissect(_bounded(own, budget)).root())]
             while todo:
                 path, wanted, key, foreign = todo.pop()
                 # Of a list it reads every element, several times.
@@ -323,10 +323,23 @@ def _check_log_replayed(old: VirtualDisk, new: VirtualDisk) -> None:
 def _check_with_dissect_hypervisor(source: ByteSource, disk: VirtualDisk, expected: Expectation) -> None:
     from vdiskkit.container.dissect_view import read_with_dissect
 
-    read = read_with_dissect(source, disk, ReadBudget(_BYTES, _CALLS))
-    for offset, length, wanted in expected.ranges:
-        if read is not None and digest(read(offset, length)) != wanted:
-            raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", source.location)
+    at = 0
+    try:
+        read = read_with_dissect(source, disk, ReadBudget(_BYTES, _CALLS))
+        for offset, length, wanted in expected.ranges:
+            at = offset
+            if read is not None:
+                _compare(read, offset, length, wanted, source.location)
+    except (OSError, VerifyFailedError):
+        raise
+    except Exception as exc:  # a foreign reader raises anything; here every trouble means "not as asked"
+        why = str(exc) or type(exc).__name__
+        raise _wrong(f"the second reader's view of the virtual disk at {at:#x} ({why})", source.location) from exc
+
+
+def _compare(read: Callable[[int, int], bytes], offset: int, length: int, wanted: bytes, location: Location) -> None:
+    if digest(read(offset, length)) != wanted:
+        raise _wrong(f"the second reader's view of the virtual disk at {offset:#x}", location)
 
 
 def _bounded(hive: Hive, budget: ReadBudget) -> BinaryIO:

@@ -19,7 +19,21 @@ from vdiskkit.io import SourceFile
 if TYPE_CHECKING:
     from vdiskkit.registry.hive import Hive
 
-__all__ = ["CheckedRegistryHive"]
+__all__ = ["CheckedRegistryHive", "hive_for_dissect"]
+
+_FIRST_WITH_BIG_DATA = 4
+
+
+def hive_for_dissect(stream: BinaryIO) -> RegistryHive:
+    """Open a hive with dissect.regf; it raises what dissect raises.
+
+    dissect looks for data in pieces from version 1.5 on. Windows makes them from 1.4 on, so a hive of that version is
+    shown to it as one of the next, which differs in nothing else that it asks for.
+    """
+    hive = RegistryHive(stream)
+    if hive.version == _FIRST_WITH_BIG_DATA:
+        hive.version += 1
+    return hive
 
 
 class CheckedRegistryHive(RegistryHive):  # type: ignore[misc]  # dissect has no type information

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from vdiskkit.registry import RegistryKey
     from vdiskkit.windows.image import WindowsImage
 
-__all__ = ["guest_path", "read_target_software"]
+__all__ = ["TARGET_SERVICES", "guest_path", "read_target_software"]
 
-_SERVICES = {
+TARGET_SERVICES = {
     "bnistack": r"System32\drivers\bnistack6.sys",
     "CVhdMp": r"System32\drivers\CVhdMp.sys",
     "CFsDep2": r"System32\drivers\CFsDep2.sys",
@@ -69,12 +69,12 @@ def read_target_software(image: WindowsImage, log: NoticeLog) -> TargetSoftwareF
 def _services(image: WindowsImage) -> dict[str, RegistryKey | None] | None:
     if image.control_set is None:
         return None
-    return {name: image.find_key(rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}") for name in _SERVICES}
+    return {name: image.find_key(rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}") for name in TARGET_SERVICES}
 
 
 def _service_file(service: ServiceFacts, root: str) -> str | None:
     path = guest_path(service.image_path, root) if service.image_path else None
-    usual = _SERVICES[service.name]
+    usual = TARGET_SERVICES[service.name]
     if path is None and service.present and usual is not None:
         path = f"{root}\\{usual}"
     return path

@@ -26,7 +26,7 @@ _ELSEWHERE = {
 }
 """Where codes of the same form are made that are no notices."""
 
-_NAMES = re.compile(r"(?:vdiskkit|dissect|click)\..*|.*\.(?:com|csv|dat|exe|ini|inf|json|sys|toml|xml|vbs)")
+_NAMES = re.compile(r"(?:vdiskkit|dissect|click)\..*|.*\.(?:com|csv|dat|dll|efi|exe|ini|inf|json|sys|toml|xml|vbs)")
 """Texts of the same form that are names of modules, hosts or files."""
 
 

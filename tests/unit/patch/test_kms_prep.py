@@ -116,8 +116,8 @@ class TestTokens:
     )
     def test_the_store_of_the_version(self, disk: Callable[..., str], product: str, folder: str) -> None:
         assert operations(disk(product), remove_tokens=True) == (
-            DeleteFile(path=rf"{folder}\tokens.dat", missing_ok=True, all_links=True),
-            DeleteFile(path=rf"{folder}\cache\cache.dat", missing_ok=True, all_links=True),
+            DeleteFile(path=rf"{folder}\tokens.dat", missing_ok=True),
+            DeleteFile(path=rf"{folder}\cache\cache.dat", missing_ok=True),
         )
 
     def test_nothing_else_of_that_name(self, disk: Callable[..., str]) -> None:
@@ -154,7 +154,7 @@ class TestTokens:
         assert not any(item.path.startswith("ProgramData") for item in without.operations)
         assert f"Office's own token store is left as it is ({OFFICE}); --office includes it" in without.notes
         with_office = operations(path, remove_tokens=True, office=True)
-        assert DeleteFile(path=rf"{OFFICE}\tokens.dat", missing_ok=True, all_links=True) in with_office
+        assert DeleteFile(path=rf"{OFFICE}\tokens.dat", missing_ok=True) in with_office
 
     def test_what_follows_is_told(self, disk: Callable[..., str]) -> None:
         plan = vdiskkit.plan_kms_prep(disk(), remove_tokens=True)

@@ -256,7 +256,7 @@ class TestReaders:
             return state.notices
 
     def test_the_state_before_the_change_is_shown(self, disk: Path) -> None:
-        interrupt(disk, edit(disk, (0, b"new", Phase.LINK), grow=1024))
+        interrupt(disk, edit(disk, (0, b"new", Phase.LINK)))
         assert self.notices(disk, OLD) == (
             "a change of this disk was interrupted; shown is the state before it. `recover` brings that state back",
         )

@@ -59,7 +59,8 @@ class KeyRecord(NamedTuple):
         offset: Offset of its cell.
         flags: Flags.
         written: Last-written time as a FILETIME.
-        layer: Layered-key bits; not zero in delta hives of containers only.
+        layer: What tells layered keys apart in hives of version 1.6, which are not edited. In older ones the byte is
+            reserved, and holds what was there before.
         parent: Offset of the parent's key node.
         subkey_count: Number of subkeys.
         subkey_list: Offset of the subkey list.

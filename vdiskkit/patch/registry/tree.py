@@ -32,14 +32,12 @@ def refuse_stand_in(cells: CellStore, key: KeyRecord, shown: str) -> None:
     """Refuse a key that stands for another one.
 
     Raises:
-        WriteRefusedError: It is a symbolic link, a predefined handle or a layered key.
+        WriteRefusedError: It is a symbolic link or a predefined handle.
     """
     if key.flags & FLAG_LINK:
         reason, hint = "is a symbolic link to another key", "name the key that it leads to"
     elif key.flags & FLAG_PREDEFINED:
         reason, hint = "stands for a predefined handle", None
-    elif key.layer:
-        reason, hint = "is a layered key of a container", None
     else:
         return
     raise WriteRefusedError(
