@@ -50,11 +50,12 @@ class VolumeSummary(Facts):
 
     Attributes:
         partition: Partition number, as ``--volume`` takes it.
-        file_system: ``ntfs``, ``bitlocker``, or None when it is neither.
+        file_system: ``ntfs``, ``bitlocker``, ``refs``, or None when it is none of these.
         label: Volume label of an NTFS volume.
         windows: Whether a Windows installation was found on it.
         selected: Whether the facts below come from this volume.
         problem: Why the volume could not be read, None when it could.
+        dirty: Whether the dirty flag of an NTFS volume is set; None when that is not known.
     """
 
     partition: int
@@ -63,6 +64,7 @@ class VolumeSummary(Facts):
     windows: bool
     selected: bool
     problem: str | None
+    dirty: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

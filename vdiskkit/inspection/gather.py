@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from vdiskkit.errors import FileMissingError, FormatError, ReadLimitError
 from vdiskkit.facts import NoticeLog
 from vdiskkit.inspection.facts import Inspection, VolumeSummary
 from vdiskkit.inspection.procedure import read_procedure
@@ -128,10 +129,7 @@ def gather(
         volume = log.attempt("ntfs.unreadable", "the volume's state", lambda: opened.facts(deep=deep), None)
     if volume is not None and not volume.clean:
         log.add("ntfs.not_clean", _why_not_clean(volume), opened.location)
-    windows_volumes = [item.partition for item in disk.volumes if item.windows_root is not None]
-    if len(windows_volumes) > 1:
-        names = ", ".join(str(number) for number in windows_volumes)
-        log.add("windows.several", f"partitions {names} each hold a Windows; choose one with --volume")
+    _tell_partitions(disk, log)
     image = disk.windows_image()
     windows = read_windows(image, log) if image is not None else None
     licensing = (
@@ -170,6 +168,7 @@ def gather(
                 windows=item.windows_root is not None,
                 selected=item is selected,
                 problem=item.problem,
+                dirty=_dirty(item),
             )
             for item in disk.volumes
         ),
@@ -184,6 +183,33 @@ def gather(
         readiness=ready,
         blocks=_block_map(disk, wanted=blocks),
     )
+
+
+def _tell_partitions(disk: Inspectable, log: NoticeLog) -> None:
+    """Note partitions that may be no whole volume, and several that hold a Windows."""
+    for partition in disk.partitions.partitions:
+        if partition.manager is not None:
+            log.add(
+                "partition.managed",
+                f"partition {partition.number} belongs to {partition.manager}: it may be one half of a mirror, or a "
+                "piece of a volume that goes on elsewhere",
+                disk.container.location.at("partition", str(partition.number)),
+            )
+    found = [str(item.partition) for item in disk.volumes if item.windows_root is not None]
+    if len(found) > 1:
+        log.add("windows.several", f"partitions {', '.join(found)} each hold a Windows; choose one with --volume")
+
+
+def _dirty(item: OpenedVolume) -> bool | None:
+    """The dirty flag; None where there is none, or where it cannot be read."""
+    if item.volume is None:
+        return None
+    try:
+        return item.volume.state().dirty
+    except (FormatError, FileMissingError) as exc:
+        if isinstance(exc, ReadLimitError) and exc.used_up:
+            raise
+        return None
 
 
 def _block_map(disk: Inspectable, *, wanted: bool) -> BlockMapFacts | None:

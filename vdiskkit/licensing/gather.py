@@ -55,7 +55,7 @@ def read_licensing(
         "SkipRearm cannot be read",
         partial(read_skip_rearm, software, service),
         SkipRearmFacts(
-            key=service_text, present=False, type=None, data=None, problem="it cannot be read", origin="primary"
+            key=service_text, present=None, type=None, data=None, problem="it cannot be read", origin="primary"
         ),
     )
     return LicensingFacts(

@@ -80,7 +80,8 @@ def readable(context: Context) -> Iterator[Outcome]:
     lost = context.noticed("windows.hive_unreadable")
     # Without SYSTEM there are no services and no control set either: that is said once.
     yield from lost or context.noticed(*_FOLLOWING)
-    yield from context.noticed(*_DAMAGE)
+    # One damaged place is met by many questions.
+    yield from {problem.location or problem.message: problem for problem in context.noticed(*_DAMAGE)}.values()
 
 
 @rule(

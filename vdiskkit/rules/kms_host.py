@@ -237,7 +237,8 @@ def witness(context: Context) -> Iterator[Outcome]:
         yield Unknown("the Application event log is not there or cannot be read")
         return
     if not log.events:
-        yield Unknown(f"no licensing event was found in the newest {log.chunks_read * 64} KiB of the event log")
+        left = f"; {log.chunks_left} older chunks were not read" if log.chunks_left else ""
+        yield Unknown(f"no licensing event was found in the newest {log.chunks_read * 64} KiB of the event log{left}")
         return
     where = context.at(f"ntfs:\\{log.path}")
     for service in dict.fromkeys(event.service for event in log.events):

@@ -31,10 +31,12 @@ _DAMAGE = (
     "NTF101",
     "Windows was shut down and the volume is clean",
     severity="warning",
-    reads="the dirty flag of $Volume and the restart area of $LogFile",
-    judgement="passes when the flag is clear and the log is closed; warns otherwise",
+    reads="the dirty flag of $Volume and the restart area of $LogFile of the Windows volume, the dirty flag of every "
+    "other NTFS volume",
+    judgement="passes when the flags are clear and the log is closed; warns otherwise; not determinable when a flag "
+    "cannot be read",
     why="Every target would check or replay the volume at each of its starts, and what was read here may not be the "
-    "last state.",
+    "last state. That holds for other volumes of the disk, too.",
     fix="start the vDisk in Private mode, run `chkdsk C: /f` and restart, then shut Windows down properly",
     versions="all",
     source=_NTFS,
@@ -50,6 +52,19 @@ def clean(context: Context) -> Iterator[Outcome]:
         reasons.append(f"$LogFile is {volume.log}" + (f": {volume.log_problem}" if volume.log_problem else ""))
     if reasons:
         yield Problem("the volume was not closed properly", context.at("ntfs:$Volume"), "; ".join(reasons))
+    for item in context.inspection.volumes:
+        if item.selected or item.file_system != "ntfs":
+            continue
+        if item.dirty is None:
+            yield Unknown(f"the dirty flag of partition {item.partition} cannot be read")
+        elif item.dirty:
+            yield Problem(
+                f"partition {item.partition} was not closed properly",
+                context.at(f"partition:{item.partition} > ntfs:$Volume"),
+                "the dirty flag is set",
+                fix=f"start the vDisk in Private mode, run `chkdsk /f` on the volume of partition {item.partition}, "
+                "then shut Windows down properly",
+            )
 
 
 @rule(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.rules.model import Rule, Unknown, rule
+from vdiskkit.rules.model import Passed, Rule, Unknown, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +92,30 @@ def one_windows(context: Context) -> Iterator[Outcome]:
         yield Unknown(f"partition {lost[0].partition} cannot be read: {lost[0].problem}")
     elif not context.inspection.volumes:
         yield Unknown("no partition was found")
+
+
+@rule(
+    "PRT104",
+    "Every volume lies in a partition of its own",
+    severity="warning",
+    reads="the type of every partition",
+    judgement="passes when none belongs to a dynamic disk (LDM) or to Storage Spaces; warns otherwise",
+    why="Such a partition may be one half of a mirror, or a piece of a volume that goes on elsewhere: what is read in "
+    "it alone need not be what Windows shows, and a change of it alone leaves the other half as it was.",
+    fix="copy the contents to a basic disk and make the vDisk of that",
+    versions="all",
+    source="learn.microsoft.com: basic and dynamic disks; Storage Spaces overview",
+)
+def own_partition(context: Context) -> Iterator[Outcome]:
+    """Look for volume managers."""
+    problems = context.noticed("partition.managed")
+    partitions = context.inspection.partitions.partitions
+    if problems:
+        yield from problems
+    elif not partitions:
+        yield Unknown("no partition was found")
+    else:
+        yield Passed(", ".join(f"{item.number}: {item.type_name}" for item in partitions))
 
 
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.rules import gaps
 from vdiskkit.rules.facts import Severity
 from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
+from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def windows(context: Context) -> Iterator[Outcome]:
         name = context.windows.product_name or "Windows, product name unreadable"
         yield Passed(f"{name}, build {context.windows.build}")
         return
-    hidden = [item for item in context.inspection.volumes if item.problem or item.file_system == "bitlocker"]
+    hidden = [item for item in context.inspection.volumes if item.problem]
     if hidden:
         yield Unknown(f"partition {hidden[0].partition} cannot be read: {hidden[0].problem}")
     else:
@@ -112,7 +113,8 @@ def starts(context: Context) -> Iterator[Outcome]:
     "The files of the PVS target software are there",
     severity="error",
     reads="the files that the services name in ImagePath",
-    judgement="passes when all exist; fails otherwise",
+    judgement="passes when all exist; fails when one does not; not determinable when one lies on another drive, or "
+    "where it should be cannot be read. What is in the files is no matter",
     why="A service whose file is missing does not start; for the drivers that means a target that stops with 0x7B.",
     fix=_REINSTALL,
     versions=_PVS,
@@ -123,12 +125,10 @@ def files(context: Context) -> Iterator[Outcome]:
     if context.windows is None or context.windows.target_software.installed is None:
         yield gaps.no_windows(context) if context.windows is None else _no_services(context)
         return
-    lost = gaps.unreadable(context, "windows.file_unreadable")
-    if lost is not None:
-        yield lost
-        return
     for file in context.windows.target_software.files:
-        if not file.present:
+        if file.present is None:
+            yield Unknown(f"whether {displayable(file.path)} is there is not known: {file.problem}")
+        elif not file.present:
             yield Problem("a file of the PVS target software is missing", context.at(f"ntfs:\\{file.path}"))
 
 

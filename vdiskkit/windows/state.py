@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from vdiskkit.errors import FileMissingError
+from vdiskkit.errors import CorruptStructureError, FileMissingError
 from vdiskkit.registry.filetime import filetime_to_datetime
 from vdiskkit.windows.details import open_hive
+from vdiskkit.windows.guest_path import guest_path
 from vdiskkit.windows.state_facts import (
     EventLogPathFacts,
     NetlogonFacts,
@@ -20,7 +21,6 @@ from vdiskkit.windows.state_facts import (
     SettingsFacts,
     SetupFacts,
 )
-from vdiskkit.windows.target import guest_path
 from vdiskkit.windows.values import number_value, text_value
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _USUAL_LOGS = r"system32\winevt\logs"
 _RENAMES_SHOWN = 10
 _MARKERS = tuple(f"LIC_BISF_Rearm{part}_{what}" for part in ("OS", "OF") for what in ("run", "date"))
 _DOMAIN_SID = r"Policy\PolPrDmS"
+_DOMAIN_MARK = bytes((0, 0, 0, 0, 0, 5, 21, 0, 0, 0))
 _TEXT_LIMIT = 400
 
 
@@ -216,8 +217,14 @@ class StateReader:
         if value is None:
             return None
         sid = value.raw
-        # A SID of a domain: revision 1, four or more numbers. A machine in a workgroup has an empty value.
-        return len(sid) >= 24 and sid[0] == 1 and len(sid) == 8 + 4 * sid[1]
+        if not any(sid):
+            return False  # a machine in a workgroup: no SID at all
+        # A SID of a domain: revision 1, authority NT (5), the first of four or more numbers 21 for "not built in".
+        if len(sid) >= 24 and sid[0] == 1 and len(sid) == 8 + 4 * sid[1] and sid[2:8] + sid[8:12] == _DOMAIN_MARK:
+            return True
+        raise CorruptStructureError(
+            rf"the domain's SID in SECURITY\{_DOMAIN_SID} has {len(sid)} bytes that are none", location=value.location
+        )
 
     def _time_zone(self) -> str | None:
         key = self.current(r"Control\TimeZoneInformation")

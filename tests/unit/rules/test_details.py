@@ -81,6 +81,69 @@ def test_nothing_about_licensing_passes_when_it_cannot_be_read(judge: Judge, cas
     assert set(silent) <= ({"KMS111", "KMS124"} if case == "no-software-hive" else set())
 
 
+def result(judge: Judge, case: str, code: str) -> vdiskkit.RuleResult:
+    return next(item for item in judge(case).results if item.code == code)
+
+
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        ("ldm", "it belongs to a dynamic disk (LDM), whose volumes vdiskkit does not put together"),
+        ("spaces", "it belongs to a pool of Storage Spaces, whose volumes vdiskkit does not put together"),
+        ("refs", "the volume is ReFS, which vdiskkit does not read"),
+    ],
+)
+def test_a_volume_of_another_kind_is_named_and_may_hold_windows(judge: Judge, case: str, kind: str) -> None:
+    for code in ("TGT101", "TGT102", "KMS101", "HIV102"):
+        found = result(judge, case, code)
+        assert (found.verdict, found.reason) == ("unknown", f"partition 1 cannot be read: {kind}")
+
+
+def test_a_client_key_that_is_in_no_list_is_one_by_its_channel(judge: Judge) -> None:
+    report = judge("gvlk-unlisted")
+    (finding,) = report.findings
+    assert (finding.code, finding.severity) == ("KMS101", "note")
+    assert finding.message == "the key is a KMS client key by its channel, and Microsoft's list does not have it"
+    assert not report.failed
+    assert result(judge, "gvlk-unlisted", "KMS102").evidence == ("the edition stored with the key is Enterprise",)
+    assert result(judge, "gvlk-unlisted", "KMS104").verdict == "pass"
+
+
+def test_a_key_in_no_list_and_without_a_channel_is_not_judged(judge: Judge) -> None:
+    found = result(judge, "key-unknown", "KMS101")
+    assert (found.verdict, found.reason) == ("unknown", "Microsoft's list has no such key, and no channel is stored")
+    office = result(judge, "office-2010-mak", "OFF102")
+    assert office.verdict == "unknown"
+    assert office.reason is not None
+    assert office.reason.endswith("stores no key that can be read, or one of no known kind")
+
+
+def test_a_damaged_sid_is_not_a_workgroup(judge: Judge) -> None:
+    found = result(judge, "sid-damaged", "TGT110")
+    assert (found.verdict, found.reason) == ("unknown", "whether this Windows is a member of a domain cannot be told")
+
+
+def test_a_service_that_names_the_system_drive_is_found_there(judge: Judge) -> None:
+    assert result(judge, "system-drive", "TGT104").verdict == "pass"
+
+
+def test_a_service_on_another_drive_is_not_called_there_or_missing(judge: Judge) -> None:
+    found = result(judge, "device-elsewhere", "TGT104")
+    assert found.verdict == "unknown"
+    assert found.reason == (
+        r"whether E:\PVS\BNDevice.exe is there is not known: it is not on the volume of Windows, or its path cannot be "
+        "followed"
+    )
+
+
+def test_the_dirty_flag_of_another_volume_counts(judge: Judge) -> None:
+    (finding,) = judge("dirty-beside").findings
+    assert (finding.code, finding.severity, finding.evidence) == ("NTF101", "warning", "the dirty flag is set")
+    assert finding.message == "partition 2 was not closed properly"
+    assert finding.fix is not None
+    assert "the volume of partition 2" in finding.fix
+
+
 def test_an_unreadable_hive_is_said_once_and_names_the_hive(judge: Judge) -> None:
     report = judge("no-system-hive")
     assert [finding.code for finding in report.findings] == ["HIV102"]

@@ -51,6 +51,7 @@ TABLE = {
     "PRT101": Row("gpt-damaged", "blank", verdict="warn"),
     "PRT102": Row("past-end", "blank"),
     "PRT103": Row("two-windows", "blank", verdict="warn"),
+    "PRT104": Row("dynamic-disk", "blank", verdict="warn"),
     "NTF101": Row("dirty-volume", verdict="warn"),
     "NTF102": Row("hibernated"),
     "NTF103": Row("fast-startup", verdict="warn"),
