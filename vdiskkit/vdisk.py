@@ -298,7 +298,7 @@ class VDisk:
         """Gather everything known about the pair.
 
         Args:
-            deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+            deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, and SOFTWARE and SYSTEM whole.
             show_keys: Show product keys whole that are no published GVLKs.
             second_opinion: Also read the answers that matter most with the dissect libraries and tell differences.
             readiness: Also read what decides whether the image can be cloned as it is: pending restarts, setup state,

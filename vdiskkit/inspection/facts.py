@@ -96,6 +96,7 @@ class Inspection(Facts):
         licensing: Licensing facts, None without Windows.
         procedure: The eight steps and what the image shows of each.
         notices: What is worth telling besides.
+        damage: Those of the notices that tell of a damaged structure, whatever question met it.
         cross_check: The second opinion, None unless it was asked for.
         blocks: The allocation map of the disk file; None unless it was asked for.
         readiness: What decides whether the image can be cloned as it is; None unless it was asked for, and without
@@ -113,6 +114,7 @@ class Inspection(Facts):
     licensing: LicensingFacts | None
     procedure: tuple[ProcedureStep, ...]
     notices: tuple[Notice, ...]
+    damage: tuple[Notice, ...]
     cross_check: CrossCheckFacts | None
     readiness: ReadinessFacts | None
     blocks: BlockMapFacts | None = None

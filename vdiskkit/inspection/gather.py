@@ -108,7 +108,7 @@ def gather(
 
     Args:
         disk: The opened vDisk.
-        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, and SOFTWARE and SYSTEM whole.
         show_keys: Show product keys whole that are no published GVLKs.
         second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
         readiness: Also read what decides whether the image can be cloned as it is.
@@ -131,7 +131,7 @@ def gather(
         log.add("ntfs.not_clean", _why_not_clean(volume), opened.location)
     _tell_partitions(disk, log)
     image = disk.windows_image()
-    windows = read_windows(image, log) if image is not None else None
+    windows = read_windows(image, log, deep=deep) if image is not None else None
     licensing = (
         read_licensing(image, windows, log, show_keys=show_keys) if image is not None and windows is not None else None
     )
@@ -179,6 +179,7 @@ def gather(
         licensing=licensing,
         procedure=read_procedure(windows, licensing, pvp, pair, unread=unread),
         notices=notices,
+        damage=log.damage(),
         cross_check=checked,
         readiness=ready,
         blocks=_block_map(disk, wanted=blocks),

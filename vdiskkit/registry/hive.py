@@ -272,8 +272,12 @@ class Hive:
     def _too_deep(self, key: RegistryKey) -> CorruptStructureError:
         return CorruptStructureError(f"keys are nested more than {self.limits.depth} deep", location=key.location)
 
-    def facts(self) -> HiveFacts:
-        """Return what the base block says, and what became of the logs, as facts."""
+    def facts(self, *, walk: bool = False) -> HiveFacts:
+        """Return what the base block says, and what became of the logs, as facts.
+
+        Args:
+            walk: Also walk through all of the hive, which reads it whole, and tell what does not hold.
+        """
         from vdiskkit.registry.facts import hive_facts
 
-        return hive_facts(self)
+        return hive_facts(self, walk=walk)

@@ -41,10 +41,15 @@ def windows(inspection: Inspection) -> Iterator[Row]:
     control_set = "unknown" if facts.control_set is None else f"{facts.control_set:03d}"
     computer = quoted(facts.computer_name) if facts.computer_name else "not stored"
     yield Row("computer", stale_mark(f"name {computer}, control set {control_set} in use", stale=facts.stale), level=2)
-    clean = [hive.name for hive in facts.hives if not hive.dirty and hive.checksum_ok]
+    clean = [hive for hive in facts.hives if not hive.dirty and hive.checksum_ok and not hive.faults]
     if clean:
-        yield Row("hives", f"{', '.join(clean)}: clean", "good", level=2)
+        names = ", ".join(hive.name for hive in clean)
+        walked = "and sound" if all(hive.faults is not None for hive in clean) else "(--deep walks through them)"
+        yield Row("hives", f"{names}: written back {walked}", "good", level=2)
     for hive in facts.hives:
+        if hive.faults:
+            more = f", and {len(hive.faults) - 1} more faults" if len(hive.faults) > 1 else ""
+            yield Row("hive", f"{hive.name} is damaged: {hive.faults[0]}{more}", "bad", level=2)
         if hive.dirty or not hive.checksum_ok:
             state = "is dirty" if hive.dirty else "is clean"
             reason = f": {hive.dirty_reason}" if hive.dirty_reason else ""

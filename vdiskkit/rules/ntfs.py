@@ -16,15 +16,9 @@ __all__ = ["RULES"]
 
 _MIB = 1024 * 1024
 _NTFS = "NTFS on-disk format, as documented by the Linux-NTFS project"
-_DAMAGE = (
-    "ntfs.unreadable",
-    "ntfs.mft_damaged",
-    "ntfs.index_damaged",
-    "ntfs.stale_entry",
-    "ntfs.parent_damaged",
-    "ntfs.bitmap_damaged",
-    "ntfs.volume_cut",
-)
+_STATES = ("ntfs.not_clean", "ntfs.hibernation_unknown")
+"""Notices of the volume that tell its state, which has rules of its own. All others tell damage."""
+_RECORD = " > mft:"
 
 
 @rule(
@@ -176,7 +170,8 @@ def free_space(context: Context) -> Iterator[Outcome]:
     "The structures of the volume that were read are whole",
     severity="error",
     reads="boot sector, MFT records, directory indexes and $Bitmap, as far as the other questions need them",
-    judgement="passes when nothing damaged was met; fails otherwise. This is no complete check of the volume",
+    judgement="passes when nothing damaged was met, whatever was asked; fails otherwise. This is no complete check of "
+    "the volume",
     why="A damaged record or index hides files: what is missing here may be there, and the other way round.",
     fix="start the vDisk in Private mode and run `chkdsk C: /f`",
     versions="all",
@@ -184,7 +179,11 @@ def free_space(context: Context) -> Iterator[Outcome]:
 )
 def structures(context: Context) -> Iterator[Outcome]:
     """Look for damage that was met."""
-    problems = context.noticed(*_DAMAGE)
+    inspection = context.inspection
+    met = {item for item in inspection.notices if item.code.startswith("ntfs.") and item.code not in _STATES}
+    # Whatever question met it. Damage in a hive has a rule of its own.
+    met |= {item for item in inspection.damage if _in_volume(item.location or "")}
+    problems = [Problem(item.message, item.location) for item in inspection.notices if item in met]
     broken = [item for item in context.inspection.volumes if item.problem and item.file_system == "ntfs"]
     for item in broken:
         yield Problem(f"the volume cannot be read: {item.problem}", context.at(f"partition:{item.partition}"))
@@ -192,6 +191,10 @@ def structures(context: Context) -> Iterator[Outcome]:
         yield from problems
     elif context.inspection.volume is None and not broken:
         yield _no_volume(context)
+
+
+def _in_volume(location: str) -> bool:
+    return _RECORD in location and "hive:" not in location
 
 
 def _no_volume(context: Context) -> Unknown:

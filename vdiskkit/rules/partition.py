@@ -22,6 +22,7 @@ _TABLE = (
     "gpt.copies_differ",
     "gpt.primary_damaged",
     "gpt.backup_damaged",
+    "gpt.backup_misplaced",
     "gpt.entry_damaged",
     "gpt.no_protective_mbr",
     "gpt.sector_size",
@@ -34,7 +35,8 @@ _TABLE = (
     "The partition table is whole",
     severity="warning",
     reads="MBR, both copies of the GPT with their checksums",
-    judgement="passes when both copies are right and agree; warns otherwise",
+    judgement="passes when both copies are right, agree and lie where they belong, the backup in the last sector; "
+    "warns otherwise",
     why="Windows and PVS repair or use one of the copies, not always the same; the next resize may use the wrong one.",
     fix="in Private mode: gdisk or `diskpart` (rescan), or let Windows repair the GPT at its next start",
     versions="all",

@@ -119,6 +119,11 @@ class WindowsImage:
                 found.append((file.name, file.open()))
         return found
 
+    def grant_walk(self, hive: Hive) -> None:
+        """Allow for the reads of a walk through a whole hive."""
+        if self._grant is not None:
+            self._grant(2 * hive.source.size)
+
     def open_hives(self) -> dict[str, Hive]:
         """The hives opened so far, by name."""
         return dict(self._hives)

@@ -474,6 +474,67 @@ def fault_of_target(name: str, values: dict[str, int]) -> Callable[[Path], Path]
     return changed_system(edit)
 
 
+CURRENT = r"Microsoft\Windows\CurrentVersion"
+PENDING: dict[str, tuple[str, str, str | None]] = {
+    "in-progress": ("SOFTWARE", rf"{CURRENT}\Component Based Servicing\RebootInProgress", None),
+    "packages": ("SOFTWARE", rf"{CURRENT}\Component Based Servicing\PackagesPending", None),
+    "setup-execute": ("SYSTEM", r"Control\Session Manager", "SetupExecute"),
+    "reporting": ("SOFTWARE", rf"{CURRENT}\WindowsUpdate\Auto Update\PostRebootReporting", None),
+    "services": ("SOFTWARE", rf"{CURRENT}\WindowsUpdate\Services\Pending\{{117cab2d}}", None),
+    "renames-2": ("SYSTEM", r"Control\Session Manager", "PendingFileRenameOperations2"),
+    "volatile": ("SOFTWARE", r"Microsoft\Updates", "UpdateExeVolatile"),
+    "dvd": ("SOFTWARE", rf"{CURRENT}\RunOnce", "DVDRebootSignal"),
+    "server": ("SOFTWARE", r"Microsoft\ServerManager\CurrentRebootAttempts", None),
+    "join": ("SYSTEM", r"Services\Netlogon", "JoinDomain"),
+    "spn": ("SYSTEM", r"Services\Netlogon", "AvoidSpnSet"),
+    "name": ("SYSTEM", r"Services\Tcpip\Parameters", "NV Hostname"),
+    "sccm": ("SOFTWARE", r"Microsoft\SMS\Mobile Client\Reboot Management\RebootData", None),
+}
+"""Hive, key and value of each place that says that a restart is waited for, besides those with cases of their own."""
+
+
+def pending(hive: str, key: str, value: str | None) -> Callable[[Path], Path]:
+    """A case: that place says so."""
+
+    def edit(builder: Any) -> None:
+        path = rf"ControlSet001\{key}" if hive == "SYSTEM" else key
+        builder.key(path)
+        if value == "UpdateExeVolatile":
+            builder.dword(path, value, 3)
+        elif value in ("SetupExecute", "PendingFileRenameOperations2"):
+            builder.multi(path, value, [r"\??\C:\Temp\a.dll"])
+        elif value is not None:
+            builder.sz(path, value, "RENAMED")
+            if value == "NV Hostname":
+                builder.sz(path, "Hostname", "MASTER")
+
+    if hive == "SYSTEM":
+        return changed_system(edit)
+
+    def replace(name: str, data: bytes) -> bytes:
+        return software_hive("win10", edit=lambda builder: (software_state()(builder), edit(builder))) if (
+            name == "SOFTWARE") else data  # fmt: skip
+
+    return image(edit_hive=replace)
+
+
+def log_by_policy(name: str, data: bytes) -> bytes:
+    """The Application log lies on another drive by a group policy; the old file is still in its usual place."""
+    if name != "SOFTWARE":
+        return data
+
+    def edit(builder: Any) -> None:
+        software_state()(builder)
+        builder.sz(r"Policies\Microsoft\Windows\EventLog\Application", "File", r"D:\Logs\Application.evtx")
+
+    return software_hive("win10", edit=edit)
+
+
+def gpt_enlarged(folder: Path) -> Path:
+    """The disk was enlarged, and its partition table was not."""
+    return on_disk(folder, build_disk([volume()], table="gpt") + bytes(4 * MIB))
+
+
 def spoil_sid(editor: Any) -> None:
     path = r"Windows\System32\config\SECURITY"
     data = bytearray(editor.read(path))
@@ -604,6 +665,10 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "page-file": image(system_keys={"page_files": (r"d:\pagefile.sys 4096 4096",)}),
     "servicing": image(software_keys={"servicing": True}),
     "update": image(software_keys={"update": True}),
+    **{f"pending-{name}": pending(*place) for name, place in PENDING.items()},
+    "policy-log": image(software={}, edit_hive=log_by_policy),
+    "answer-failed": image(log=build_log([kms_request(LOGGED), kms_answer(LOGGED, result="0xC004F074")])),
+    "gpt-enlarged": gpt_enlarged,
     "renames": image(system_keys={"renames": [(r"C:\Temp\old.dll", "")]}),
     "resealed": image(software_keys={"image_state": "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"}),
     "in-setup": image(system={"setup_in_progress": True}),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.rules.disks import PENDING
 from vdiskkit.rules.catalogue import built_in_rules
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def test_a_healthy_pair_is_found_fit_with_everything_determined_but_the_preparat
     # Each asks something that this disk or profile does not have, or that is read with --deep only (VHD107).
     assert left_out == [
         "VHD107", "VHX101", "VHX102", "VHX103", "VHX104", "VHX105",
-        "CHN106", "CHN107", "CHN110", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105",
+        "CHN106", "CHN107", "CHN110", "HIV106", "PVP111", "KMS106", "OFF104", "OFF105", "SEC105",
         "EXP101", "EXP102", "EXP103", "WVR101",
     ]  # fmt: skip
 
@@ -142,6 +143,49 @@ def test_the_dirty_flag_of_another_volume_counts(judge: Judge) -> None:
     assert finding.message == "partition 2 was not closed properly"
     assert finding.fix is not None
     assert "the volume of partition 2" in finding.fix
+
+
+@pytest.mark.parametrize("name", PENDING)
+def test_every_place_that_tells_of_a_pending_restart_counts(judge: Judge, name: str) -> None:
+    _, key, value = PENDING[name]
+    rules = {"in-progress": "TGT120", "packages": "TGT120", "setup-execute": "TGT120"}
+    (finding,) = judge(f"pending-{name}").findings
+    assert finding.code == rules.get(name, "TGT121")
+    assert finding.location is not None
+    assert finding.location.endswith(value or key.removesuffix(r"\{117cab2d}"))
+
+
+def test_a_pass_about_restarts_lists_every_place_that_was_read(judge: Judge) -> None:
+    evidence = [*result(judge, "healthy", "TGT120").evidence, *result(judge, "healthy", "TGT121").evidence]
+    assert len(evidence) == len(PENDING) + 4  # those with cases of their own: servicing, update, renames, pending.xml
+    assert len(set(evidence)) == len(evidence)
+    for _, key, value in PENDING.values():
+        assert any((value or key.removesuffix(r"\{117cab2d}")) in line for line in evidence)
+
+
+def test_a_log_that_a_policy_moved_is_not_judged_by_what_it_left(judge: Judge) -> None:
+    (finding,) = judge("policy-log").findings
+    assert (finding.code, finding.evidence) == ("TGT111", r"D:\Logs\Application.evtx")
+    assert finding.location is not None
+    assert finding.location.endswith(r"Policies\Microsoft\Windows\EventLog\Application, File")
+    assert result(judge, "policy-log", "KMS124").verdict == "unknown"
+
+
+def test_an_answer_that_is_an_error_is_no_pass(judge: Judge) -> None:
+    (finding,) = judge("answer-failed").findings
+    assert (finding.code, finding.message) == ("KMS124", "the last answer of a KMS host to windows is an error")
+
+
+def test_a_backup_table_that_is_not_at_the_end_of_the_disk_is_told(judge: Judge) -> None:
+    (finding,) = judge("gpt-enlarged").findings
+    assert finding.code == "PRT101"
+    assert "the disk was enlarged and its table was not" in finding.message
+
+
+def test_every_verdict_says_what_it_rests_on(judge: Judge) -> None:
+    rules = {rule.code: rule.reads for rule in built_in_rules()}
+    assert {item.code: item.reads for item in judge("healthy").results} == rules
+    assert all(rules.values())
 
 
 def test_an_unreadable_hive_is_said_once_and_names_the_hive(judge: Judge) -> None:
