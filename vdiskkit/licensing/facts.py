@@ -175,8 +175,9 @@ class TokenStoreFacts(Facts):
     Attributes:
         path: Folder inside the volume.
         kind: Whose licences.
-        used_by: The Windows or Office versions that use this folder.
-        active: Whether the installed version uses it; None when that cannot be told.
+        used_by: The Windows or Office versions that use this folder by themselves, or ``the value TokenStore``.
+        active: Whether the installed Windows uses it, by the value ``TokenStore`` or, where that is not stored, by its
+            version; None when that cannot be told.
         exists: Whether the folder exists.
         files: ``tokens.dat`` and its siblings that were found there.
     """

@@ -76,7 +76,11 @@ def read_licensing(
             None,
         ),
         token_stores=read_token_stores(
-            image, generation, office_service=any(item.licensing_service == "ospp" for item in office), log=log
+            image,
+            generation,
+            service_node,
+            office_service=any(item.licensing_service == "ospp" for item in office),
+            log=log,
         ),
         unrelated_stores=read_unrelated(image, log),
         office=office,

@@ -310,7 +310,7 @@ def answer_files(context: Context) -> Iterator[Outcome]:
     "KMS112",
     "The token store of this Windows holds tokens.dat",
     severity="warning",
-    reads="the folder of the licence store that this build uses",
+    reads="the folder of the licence store that TokenStore of the licensing service names, else that of this build",
     judgement="passes when tokens.dat is there; warns when it is missing, and fails when the disk is also in Standard "
     "mode with KMS wanted",
     why="Windows builds the store anew at its next start and then needs its licences and its key again. In Standard "
@@ -349,7 +349,7 @@ def tokens(context: Context) -> Iterator[Outcome]:
     "KMS113",
     "No token store of another Windows version is left",
     severity="warning",
-    reads="the folders that other Windows versions keep their licences in",
+    reads="the folders that other Windows versions keep their licences in, TokenStore of the licensing service",
     judgement="passes when none of them holds tokens.dat; warns otherwise",
     why="The store of another version is what an in-place upgrade leaves, or what a script with a wrong path made: "
     "cleaning it does nothing, and the store in use was not cleaned.",
