@@ -19,7 +19,8 @@ HOSTILE = SAMPLES / "hostile.vhd"
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _LABELS = re.compile(
     r"(?:disk|in|container|footer|alignment|id|chain|this file|parent \d+|partitions|partition \d+|volume|state|windows"
-    r"|edition|stored name|computer|hives?|target|services|files?|missing|license|integrity|conflict|blob|backup key"
+    r"|edition|stored name|computer|hives?|target|services|files?|missing|unread"
+    r"|license|integrity|conflict|blob|backup key"
     r"|SkipRearm|in key|KMS host|KMS value|tokens|store|unrelated|office|product|key|folder|pvp|description|release"
     r"|changed|implausible|pair|version|children|manifest|write cache|journal|lock|procedure|step \d|notices?|opinion"
     r"|difference|not claimed|newer|summary|disk size|block size|title|author|company|date|internal name"
