@@ -25,7 +25,7 @@ _MARKER = "lic_bisf_rearmof_run"
 def _products(context: Context) -> tuple[OfficeFacts, ...] | Unknown:
     if context.licensing is None:
         return gaps.no_windows(context)
-    lost = gaps.unreadable(context, "licensing.office_unreadable", "licensing.too_many_office")
+    lost = gaps.unreadable(context, "licensing.office_unreadable")
     return lost or context.licensing.office
 
 
