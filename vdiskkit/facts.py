@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vdiskkit.errors import FileMissingError, FormatError, ReadLimitError
+from vdiskkit.errors import ChecksumError, CorruptStructureError, FileMissingError, FormatError, ReadLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +53,23 @@ class NoticeLog:
 
     def __init__(self) -> None:
         self._notices: dict[Notice, None] = {}
+        self._damage: dict[Notice, None] = {}
 
-    def add(self, code: str, message: str, location: object = None) -> None:
-        """Add a notice; the same one is kept once."""
-        self._notices[Notice(code=code, message=message, location=str(location) if location else None)] = None
+    def add(self, code: str, message: str, location: object = None) -> Notice:
+        """Add a notice and return it; the same one is kept once."""
+        notice = Notice(code=code, message=message, location=str(location) if location else None)
+        self._notices[notice] = None
+        return notice
 
     def add_error(self, code: str, what: str, error: VDiskError) -> None:
         """Add what an error says as a notice."""
-        self.add(code, f"{what}: {error.message}", error.location)
+        notice = self.add(code, f"{what}: {error.message}", error.location)
+        if isinstance(error, CorruptStructureError | ChecksumError):
+            self._damage[notice] = None
+
+    def damage(self) -> tuple[Notice, ...]:
+        """Those of the notices that tell of a damaged structure, whatever question met it."""
+        return tuple(self._damage)
 
     def attempt(self, code: str, what: str, call: Callable[[], T], default: T) -> T:
         """Return ``call()``; when the image does not let it, note that and return ``default``.

@@ -54,7 +54,7 @@ class DiskVolume:
 
     Attributes:
         partition: Partition number.
-        file_system: ``ntfs``, ``bitlocker``, or None.
+        file_system: ``ntfs``, ``bitlocker``, ``refs``, or None.
         volume: The opened NTFS volume, None when it is not NTFS or cannot be read.
         windows_root: Name of the Windows folder on it, None when there is none.
         problem: Why the volume cannot be read, None when it can.
@@ -150,6 +150,10 @@ class VDisk:
                 found.windows_root = find_windows_root(found.volume)
             elif found.file_system == "bitlocker":
                 found.problem = "the volume is encrypted with BitLocker; switch BitLocker off in the image to read it"
+            elif found.file_system == "refs":
+                found.problem = "the volume is ReFS, which vdiskkit does not read"
+            elif partition.manager is not None:
+                found.problem = f"it belongs to {partition.manager}, whose volumes vdiskkit does not put together"
         except ReadLimitError:
             raise
         except FormatError as exc:
@@ -243,6 +247,11 @@ class VDisk:
         image = self.windows_image()
         if image is None:
             volume = self.volume
+            problem = self.selected.problem if self.selected is not None else None
+            if problem is not None:
+                raise FormatError(
+                    f"whether there is a Windows on this volume cannot be told: {problem}", location=volume.location
+                )
             raise NotFoundError(
                 "there is no Windows on this volume",
                 location=volume.location,
@@ -304,7 +313,7 @@ class VDisk:
         """Gather everything known about the pair.
 
         Args:
-            deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB.
+            deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, and SOFTWARE and SYSTEM whole.
             show_keys: Show product keys whole that are no published GVLKs.
             second_opinion: Also read the answers that matter most with the dissect libraries and tell differences.
             readiness: Also read what decides whether the image can be cloned as it is: pending restarts, setup state,

@@ -178,6 +178,7 @@ def office(text: str) -> Any:
         licensing_service="spp",
         product_key=None,
         install_path=None,
+        found_at=text,
     )
 
 

@@ -21,6 +21,8 @@ _HEAD_SIZE = 4096
 _VHDX_SIGNATURE = b"vhdxfile"
 _CONVERT = "convert a copy: qemu-img convert -O vpc -o subformat=dynamic,force_size FILE FILE.vhd"
 _SAY_RAW = "if it is the plain content of a disk, say so with --format raw (format='raw')"
+_FOOTER_SEARCH = 4 * 1024 * 1024
+"""Bytes at the end of a file in which a footer is looked for that is not in its place."""
 _COPY_AGAIN = "copy the file again from its source and compare the sizes"
 
 # (offset in the head, bytes there, what it is, what to do)
@@ -187,7 +189,7 @@ def _looks_like(probe: Probe, path: str | None) -> tuple[str, str]:
         return _looks_like_zeros(probe)
     if head[510:512] == b"\x55\xaa" or head[512:520] == b"EFI PART":
         if _is_disk_name(path) and not _is_vhdx_name(path):
-            return (
+            return _behind_footer(probe) or (
                 "it begins like a disk, but the footer at the end of the file is missing",
                 f"the file may have been cut: {_COPY_AGAIN}; {_SAY_RAW}",
             )
@@ -204,6 +206,29 @@ def _looks_like(probe: Probe, path: str | None) -> tuple[str, str]:
             f"the file is damaged, cut or encrypted: {_COPY_AGAIN}",
         )
     return "its content is not known", f"name a .vhd, .vhdx or .pvp file; {_SAY_RAW}"
+
+
+def _behind_footer(probe: Probe) -> tuple[str, str] | None:
+    """What to say of a fixed VHD whose file goes on behind its footer; None when no footer is near the end."""
+    size = probe.source.size
+    start = max(size - _FOOTER_SEARCH, 0) // FOOTER_SIZE * FOOTER_SIZE
+    tail = probe.source.read_at(start, size - start)
+    at = len(tail) // FOOTER_SIZE * FOOTER_SIZE
+    while at >= 0:
+        if tail[at : at + 8] == FOOTER_COOKIE and len(tail) - at >= FOOTER_SIZE:
+            break
+        at -= FOOTER_SIZE
+    else:
+        return None
+    footer, rest = start + at, tail[at + FOOTER_SIZE :]
+    what = "zeros" if not any(rest) else "bytes that are none of its own"
+    return (
+        f"its footer lies at {footer:#x}, and {len(rest)} {what} follow, where the file should end",
+        (
+            "nothing is cut off: the file is longer than its disk, as storage that rounds sizes up leaves it. Copy its "
+            f"first {footer + FOOTER_SIZE} bytes into a new file"
+        ),
+    )
 
 
 def _looks_like_zeros(probe: Probe) -> tuple[str, str]:

@@ -172,7 +172,11 @@ class ContainerFacts(Facts):
         data_aligned_4k: Whether all blocks' data begin on multiples of 4096 bytes of the file; None where the file
             has no blocks or none is allocated.
         unique_id: The file's own id as UUID text, by which a child knows its parent; None where it has none. In a
-            VHDX it is the id of the content (DataWriteGuid), which changes when the disk is written to.
+            VHDX it is the id of the content (DataWriteGuid), which changes when the disk is written to. In a VHD it is
+            the order of the bytes in the file, as the format's specification has it.
+        windows_id: Of a VHD that Windows made: the same id as Hyper-V and diskpart print it. Windows takes the bytes
+            for a little-endian GUID, and makes GUIDs of version 4: it is given where they are one only when read so;
+            None otherwise.
         creator_application: What made the file, such as ``win`` or ``qem2``.
         creator_version: Its version as ``major.minor``.
         creator_host_os: Where it ran: ``Wi2k`` or ``Mac``.
@@ -195,6 +199,7 @@ class ContainerFacts(Facts):
     allocated_bytes: int | None = None
     data_aligned_4k: bool | None = None
     unique_id: str | None = None
+    windows_id: str | None = None
     creator_application: str | None = None
     creator_version: str | None = None
     creator_host_os: str | None = None

@@ -117,7 +117,10 @@ def _check_partitions(container: VirtualDisk, partitions: PartitionTable, opinio
     short = {(offset, size - partitions.sector_size) for offset, size in ours}
 
     def read() -> set[tuple[int, int]]:
-        found = {(item.offset, item.size) for item in Disk(_bounded(container)).partitions}
+        found = {
+            (item.offset, item.size)
+            for item in Disk(_bounded(container), sector_size=partitions.sector_size).partitions
+        }
         return ours if gpt and found == short else found
 
     known = " (a GPT's may be one sector short there, which was allowed for)" if gpt else ""

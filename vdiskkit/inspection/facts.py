@@ -50,11 +50,12 @@ class VolumeSummary(Facts):
 
     Attributes:
         partition: Partition number, as ``--volume`` takes it.
-        file_system: ``ntfs``, ``bitlocker``, or None when it is neither.
+        file_system: ``ntfs``, ``bitlocker``, ``refs``, or None when it is none of these.
         label: Volume label of an NTFS volume.
         windows: Whether a Windows installation was found on it.
         selected: Whether the facts below come from this volume.
         problem: Why the volume could not be read, None when it could.
+        dirty: Whether the dirty flag of an NTFS volume is set; None when that is not known.
     """
 
     partition: int
@@ -63,6 +64,7 @@ class VolumeSummary(Facts):
     windows: bool
     selected: bool
     problem: str | None
+    dirty: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class Inspection(Facts):
         licensing: Licensing facts, None without Windows.
         procedure: The eight steps and what the image shows of each.
         notices: What is worth telling besides.
+        damage: Those of the notices that tell of a damaged structure, whatever question met it.
         cross_check: The second opinion, None unless it was asked for.
         blocks: The allocation map of the disk file; None unless it was asked for.
         readiness: What decides whether the image can be cloned as it is; None unless it was asked for, and without
@@ -111,6 +114,7 @@ class Inspection(Facts):
     licensing: LicensingFacts | None
     procedure: tuple[ProcedureStep, ...]
     notices: tuple[Notice, ...]
+    damage: tuple[Notice, ...]
     cross_check: CrossCheckFacts | None
     readiness: ReadinessFacts | None
     blocks: BlockMapFacts | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from vdiskkit.errors import FileMissingError, FormatError, ReadLimitError
 from vdiskkit.facts import NoticeLog
 from vdiskkit.inspection.facts import Inspection, VolumeSummary
 from vdiskkit.inspection.procedure import read_procedure
@@ -107,8 +108,8 @@ def gather(
 
     Args:
         disk: The opened vDisk.
-        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, and the whole volume, to see that
-            it is sound.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, SOFTWARE and SYSTEM whole, and the
+            whole volume, to see that it is sound.
         show_keys: Show product keys whole that are no published GVLKs.
         second_opinion: Also ask the dissect readers the questions that matter most, and tell differences.
         readiness: Also read what decides whether the image can be cloned as it is.
@@ -131,12 +132,9 @@ def gather(
             log.attempt("ntfs.unreadable", "the whole volume", lambda: _check(opened), None)
     if volume is not None and not volume.clean:
         log.add("ntfs.not_clean", _why_not_clean(volume), opened.location)
-    windows_volumes = [item.partition for item in disk.volumes if item.windows_root is not None]
-    if len(windows_volumes) > 1:
-        names = ", ".join(str(number) for number in windows_volumes)
-        log.add("windows.several", f"partitions {names} each hold a Windows; choose one with --volume")
+    _tell_partitions(disk, log)
     image = disk.windows_image()
-    windows = read_windows(image, log) if image is not None else None
+    windows = read_windows(image, log, deep=deep) if image is not None else None
     licensing = (
         read_licensing(image, windows, log, show_keys=show_keys) if image is not None and windows is not None else None
     )
@@ -172,6 +170,7 @@ def gather(
                 windows=item.windows_root is not None,
                 selected=item is selected,
                 problem=item.problem,
+                dirty=_dirty(item),
             )
             for item in disk.volumes
         ),
@@ -182,6 +181,7 @@ def gather(
         licensing=licensing,
         procedure=read_procedure(windows, licensing, pvp, pair, unread=unread),
         notices=notices,
+        damage=log.damage(),
         cross_check=checked,
         readiness=ready,
         blocks=_block_map(disk, wanted=blocks),
@@ -193,6 +193,33 @@ def _label(item: OpenedVolume, log: NoticeLog) -> str | None:
     if volume is None:
         return None
     return log.attempt("ntfs.unreadable", f"the label of partition {item.partition}", lambda: volume.label, None)
+
+
+def _tell_partitions(disk: Inspectable, log: NoticeLog) -> None:
+    """Note partitions that may be no whole volume, and several that hold a Windows."""
+    for partition in disk.partitions.partitions:
+        if partition.manager is not None:
+            log.add(
+                "partition.managed",
+                f"partition {partition.number} belongs to {partition.manager}: it may be one half of a mirror, or a "
+                "piece of a volume that goes on elsewhere",
+                disk.container.location.at("partition", str(partition.number)),
+            )
+    found = [str(item.partition) for item in disk.volumes if item.windows_root is not None]
+    if len(found) > 1:
+        log.add("windows.several", f"partitions {', '.join(found)} each hold a Windows; choose one with --volume")
+
+
+def _dirty(item: OpenedVolume) -> bool | None:
+    """The dirty flag; None where there is none, or where it cannot be read."""
+    if item.volume is None:
+        return None
+    try:
+        return item.volume.state().dirty
+    except (FormatError, FileMissingError) as exc:
+        if isinstance(exc, ReadLimitError) and exc.used_up:
+            raise
+        return None
 
 
 def _block_map(disk: Inspectable, *, wanted: bool) -> BlockMapFacts | None:

@@ -16,7 +16,7 @@ from vdiskkit.licensing.facts import StoreKind
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vdiskkit.licensing.facts import LicensingFacts, OfficeFacts, TokenStoreFacts
+    from vdiskkit.licensing.facts import LicensingFacts, OfficeFacts, ProductKeyFacts, TokenStoreFacts
     from vdiskkit.pair.facts import PairFacts
     from vdiskkit.pvp.facts import PvpFacts
     from vdiskkit.windows.facts import WindowsFacts
@@ -125,17 +125,37 @@ def _windows_key(licensing: LicensingFacts | None) -> _Result:
             return StepState.NOT_DONE, f"the KMS client key {key.key} belongs to another edition: {products}"
         fits = "it fits the installed edition" if key.fits_edition else "whether it fits the edition cannot be told"
         return StepState.DONE, f"{key.key} is the KMS client key of {products}; {fits}"
-    if key.is_gvlk is False:
-        return StepState.NOT_DONE, f"the installed key {key.key} is no KMS client key{channel}"
-    if key.channel and key.channel.casefold() != "volume:gvlk":
+    if key.key is not None:
+        return _unlisted_key(key)
+    if key.client_key is False:
         return StepState.NOT_DONE, f"the channel of the installed key is {key.channel}, the key itself was removed"
     return StepState.UNKNOWN, f"no product key can be read{channel}"
+
+
+def _unlisted_key(key: ProductKeyFacts) -> _Result:
+    """Judge a key that Microsoft's list of KMS client keys does not have: by its channel."""
+    if key.client_key is None:
+        return (
+            StepState.UNKNOWN,
+            f"the installed key {key.key} is not in Microsoft's list of KMS client keys, and no channel is stored",
+        )
+    if not key.client_key:
+        return StepState.NOT_DONE, f"the installed key {key.key} is no KMS client key, channel {key.channel}"
+    return (
+        StepState.DONE,
+        (
+            f"{key.key} is a KMS client key by its channel, {key.channel}; Microsoft's list does not have it, so "
+            "whether it fits the edition cannot be told by it"
+        ),
+    )
 
 
 def _rearmed(licensing: LicensingFacts | None) -> _Result:
     if licensing is None:
         return StepState.UNKNOWN, "the licensing facts cannot be read"
     skip = licensing.skip_rearm
+    if skip.present is None:
+        return StepState.UNKNOWN, "SkipRearm cannot be read, nor whether a rearm was run"
     if skip.present and skip.problem is None and skip.data == 1:
         return (
             StepState.UNKNOWN,
@@ -155,12 +175,12 @@ def _office_key(licensing: LicensingFacts | None, unread: Collection[str]) -> _R
     volume = [office for office in licensing.office if office.volume is not False]
     if not volume:
         return _no_office(unread)
-    other = [office for office in volume if office.product_key is not None and office.product_key.is_gvlk is False]
+    other = [office for office in volume if office.product_key is not None and office.product_key.client_key is False]
     if other:
         return StepState.NOT_DONE, f"no KMS client key: {_names(other)}"
-    hidden = [office for office in volume if office.product_key is None or office.product_key.is_gvlk is None]
+    hidden = [office for office in volume if office.product_key is None or not office.product_key.client_key]
     if hidden:
-        return StepState.UNKNOWN, f"the key is not readable: {_names(hidden)}"
+        return StepState.UNKNOWN, f"what kind of key it is cannot be read: {_names(hidden)}"
     if _OFFICE in unread:
         return StepState.UNKNOWN, f"KMS client key installed: {_names(volume)}; not every registration can be read"
     return StepState.DONE, f"KMS client key installed: {_names(volume)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vdiskkit.errors import UnsupportedFeatureError
 from vdiskkit.licensing.kms import APP_IDS
 from vdiskkit.licensing.witness_facts import AnswerFileFacts, DiscoveredHostFacts
-from vdiskkit.windows.target import guest_path
+from vdiskkit.windows.guest_path import guest_path
 from vdiskkit.windows.values import text_value
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ def read_answer_files(image: WindowsImage, log: NoticeLog) -> tuple[AnswerFileFa
         The files; None when the places cannot be looked at.
     """
     find = partial(_answer_files, image)
-    files = log.attempt("licensing.answer_files_unreadable", "answer files cannot be looked for", find, None)
-    if files is None:
+    found = log.attempt("licensing.answer_files_unreadable", "answer files cannot be looked for", find, None)
+    if found is None:
         return None
+    files, result = found
+    for lost in result:
+        log.add("licensing.answer_file_unreadable", f"{lost.path}: {lost.problem}")
     left = MAX_ANSWER_BYTES
-    result = []
     for file in files:
         facts = log.attempt(
             "licensing.answer_file_unreadable", f"{file.path} cannot be read", partial(_answer_file, file, left), None
@@ -109,13 +111,17 @@ def skip_rearm_setting(data: bytes) -> tuple[int | None, str | None]:
     return max(numbers, default=None), problem
 
 
-def _answer_files(image: WindowsImage) -> list[NtfsFile]:
+def _answer_files(image: WindowsImage) -> tuple[list[NtfsFile], list[AnswerFileFacts]]:
+    """The files that are there, and those that cannot be looked at."""
     volume, root = image.volume, image.root
     paths = [path.format(root=root) for path in _FILES]
-    setup = image.find_key(r"HKLM\SYSTEM\Setup")
-    named = guest_path(text_value(setup, "UnattendFile") or "", root)
+    stored = text_value(image.find_key(r"HKLM\SYSTEM\Setup"), "UnattendFile")
+    named = guest_path(stored, root, image.system_drive) if stored else None
+    lost: list[AnswerFileFacts] = []
     if named:
         paths.append(named)
+    elif stored:
+        lost.append(_not_read(stored, "it is not on the volume of Windows, or its path cannot be followed"))
     for folder in (path.format(root=root) for path in _FOLDERS):
         directory = volume.find(folder)
         if directory is None or not directory.is_directory:
@@ -132,7 +138,11 @@ def _answer_files(image: WindowsImage) -> list[NtfsFile]:
         file = volume.find(path)
         if file is not None and not file.is_directory:
             found.setdefault(file.record_number, file)
-    return list(found.values())
+    return list(found.values()), lost
+
+
+def _not_read(path: str, problem: str) -> AnswerFileFacts:
+    return AnswerFileFacts(path=path, size=None, modified=None, skip_rearm=None, problem=problem)
 
 
 def _answer_file(file: NtfsFile, left: int) -> AnswerFileFacts:

@@ -81,8 +81,8 @@ def read_event_log(file: NtfsFile, *, max_chunks: int = MAX_CHUNKS) -> EventLogW
             damaged += 1
             continue
         first, last = chunk.times()
-        newest = newest or last
-        oldest = first or oldest
+        newest = max((when for when in (newest, last) if when is not None), default=None)
+        oldest = min((when for when in (oldest, first) if when is not None), default=None)
         _collect(chunk, found)
         damaged += chunk.damaged
     events = sorted(found.values(), key=lambda event: event.record_id, reverse=True)
@@ -94,7 +94,8 @@ def read_event_log(file: NtfsFile, *, max_chunks: int = MAX_CHUNKS) -> EventLogW
         chunks=log.chunk_count,
         chunks_read=read,
         damaged_chunks=damaged,
-        whole_log=read < max_chunks or log.chunk_count <= max_chunks,
+        chunks_left=log.left_out,
+        whole_log=not log.left_out,
         oldest=oldest,
         newest=newest,
         events=tuple(events),
@@ -102,7 +103,7 @@ def read_event_log(file: NtfsFile, *, max_chunks: int = MAX_CHUNKS) -> EventLogW
 
 
 def _collect(chunk: EventChunk, found: dict[_Kind, LicensingEventFacts]) -> None:
-    """Keep the newest event of each kind; chunks come newest first, the records within one oldest first."""
+    """Keep the newest event of each kind, by its number: records within a chunk come oldest first."""
     if not any(chunk.mentions(text) for text in _MENTIONS):
         return
     here: dict[_Kind, LicensingEventFacts] = {}
@@ -114,7 +115,8 @@ def _collect(chunk: EventChunk, found: dict[_Kind, LicensingEventFacts]) -> None
         about = event.activation_id or event.application_id
         here[_Kind(service, record.event_id, about.casefold() if about else None)] = event
     for kind, event in here.items():
-        if kind not in found and len(found) < _EVENT_LIMIT:
+        known = found.get(kind)
+        if (known is None and len(found) < _EVENT_LIMIT) or (known is not None and known.record_id < event.record_id):
             found[kind] = event
 
 

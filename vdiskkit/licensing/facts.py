@@ -60,7 +60,7 @@ class SkipRearmFacts(Facts):
 
     Attributes:
         key: The key that this Windows version reads.
-        present: Whether the value exists.
+        present: Whether the value exists; None when that cannot be read.
         type: Registry type, None when absent.
         data: Data, None when absent.
         problem: What is wrong with type or data, None when nothing is.
@@ -68,7 +68,7 @@ class SkipRearmFacts(Facts):
     """
 
     key: str
-    present: bool
+    present: bool | None
     type: str | None
     data: int | str | tuple[str, ...] | None
     problem: str | None
@@ -123,6 +123,8 @@ class ProductKeyFacts(Facts):
         masked: Whether ``key`` is masked.
         cleared: The key bytes are all zero: the key was removed from the registry (usual for MAK).
         is_gvlk: Whether the key is a published KMS client setup key; None when there is no key to look up.
+        client_key: Whether it is a KMS client key at all: a published one, or one whose channel is Volume:GVLK, which
+            Windows itself stored with it; None when neither list nor channel tells.
         gvlk: The products that key belongs to.
         fits_edition: Whether one of them is the installed edition; None when that cannot be told.
         integrity: ``ok``, ``bad`` (a checksum in the blob is wrong), or ``unknown`` (nothing to check).
@@ -142,6 +144,7 @@ class ProductKeyFacts(Facts):
     masked: bool
     cleared: bool
     is_gvlk: bool | None
+    client_key: bool | None
     gvlk: tuple[GvlkFacts, ...]
     fits_edition: bool | None
     integrity: str
@@ -172,8 +175,9 @@ class TokenStoreFacts(Facts):
     Attributes:
         path: Folder inside the volume.
         kind: Whose licences.
-        used_by: The Windows or Office versions that use this folder.
-        active: Whether the installed version uses it; None when that cannot be told.
+        used_by: The Windows or Office versions that use this folder by themselves, or ``the value TokenStore``.
+        active: Whether the installed Windows uses it, by the value ``TokenStore`` or, where that is not stored, by its
+            version; None when that cannot be told.
         exists: Whether the folder exists.
         files: ``tokens.dat`` and its siblings that were found there.
     """
@@ -201,6 +205,7 @@ class OfficeFacts(Facts):
         licensing_service: ``ospp`` (Office's own service) or ``spp`` (the Windows service).
         product_key: The key, None when the product stores no blob (usual for Click-to-Run).
         install_path: Installation folder.
+        found_at: The registry key of an MSI product, the key and value that a Click-to-Run product is listed in.
     """
 
     product: str
@@ -213,6 +218,7 @@ class OfficeFacts(Facts):
     licensing_service: str
     product_key: ProductKeyFacts | None
     install_path: str | None
+    found_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

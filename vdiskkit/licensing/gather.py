@@ -55,7 +55,7 @@ def read_licensing(
         "SkipRearm cannot be read",
         partial(read_skip_rearm, software, service),
         SkipRearmFacts(
-            key=service_text, present=False, type=None, data=None, problem="it cannot be read", origin="primary"
+            key=service_text, present=None, type=None, data=None, problem="it cannot be read", origin="primary"
         ),
     )
     return LicensingFacts(
@@ -76,7 +76,11 @@ def read_licensing(
             None,
         ),
         token_stores=read_token_stores(
-            image, generation, office_service=any(item.licensing_service == "ospp" for item in office), log=log
+            image,
+            generation,
+            service_node,
+            office_service=any(item.licensing_service == "ospp" for item in office),
+            log=log,
         ),
         unrelated_stores=read_unrelated(image, log),
         office=office,

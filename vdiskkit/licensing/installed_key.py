@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vdiskkit.licensing import gvlk
 from vdiskkit.licensing.digitalproductid import KeyBlob, KeyBlobState, read_key_blob
 from vdiskkit.licensing.facts import GvlkFacts, ProductKeyFacts, RegistryValueFacts
-from vdiskkit.licensing.productkey import mask_key
+from vdiskkit.licensing.productkey import KeyChannel, channel_of, mask_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -61,12 +61,14 @@ def read_product_key(
     rows = gvlk.lookup(text) if text is not None else ()
     keys = {item.key.text for item in present.values() if item.key is not None}
     problems = [f"{name}: {problem}" for name, item in blobs.items() for problem in item.problems]
+    channel = next((item.key_type for item in present.values() if item.key_type), None)
     return ProductKeyFacts(
-        channel=next((item.key_type for item in present.values() if item.key_type), None),
+        channel=channel,
         key=shown_key(text, show=show),
         masked=text is not None and not rows and not show,
         cleared=blob.cleared,
         is_gvlk=bool(rows) if text is not None else None,
+        client_key=_is_client_key(channel, listed=bool(rows)),
         gvlk=tuple(GvlkFacts(product=row.product, edition=row.edition) for row in rows),
         fits_edition=fits(rows) if rows else None,
         integrity=_integrity(blobs.values()),
@@ -103,6 +105,14 @@ def shown_key(text: str | None, *, show: bool) -> str | None:
     if not text:
         return None
     return text if show or gvlk.lookup(text) else mask_key(text)
+
+
+def _is_client_key(channel: str | None, *, listed: bool) -> bool | None:
+    # Microsoft's list has not every KMS client key that Windows came with: not being in it is no proof.
+    if listed:
+        return True
+    kind = channel_of(channel)
+    return None if kind is None else kind is KeyChannel.GVLK
 
 
 def _blob(key: RegistryKey | None, name: str) -> KeyBlob:

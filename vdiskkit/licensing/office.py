@@ -1,8 +1,9 @@
 r"""Installed Office products, from Office 2010 to LTSC 2024, MSI and Click-to-Run, in both registry views.
 
 MSI: ``Microsoft\Office\NN.0\Registration\{product code}`` holds DigitalProductID and ProductName; the second digit of
-the product code tells a volume product. Click-to-Run: ``Microsoft\Office\ClickToRun\Configuration`` (Office 2013:
-``Microsoft\Office\15.0\ClickToRun``) lists release ids such as ``ProPlus2021Volume``.
+the product code tells a volume product. Click-to-Run: ``Microsoft\Office\ClickToRun\Configuration`` lists release ids
+such as ``ProPlus2021Volume``. Office 2013 has ``Microsoft\Office\15.0\ClickToRun\Configuration`` instead, and as it was
+first released ``propertyBag`` there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["licensing_service", "read_office", "release_name"]
 
 _VERSIONS = ("14.0", "15.0", "16.0")
-_CLICK_TO_RUN = (("16.0", "Microsoft\\Office\\ClickToRun"), ("15.0", "Microsoft\\Office\\15.0\\ClickToRun"))
+_CLICK_TO_RUN = (
+    ("16.0", r"Microsoft\Office\ClickToRun", (("Configuration", "ProductReleaseIds"),)),
+    (
+        "15.0",
+        r"Microsoft\Office\15.0\ClickToRun",
+        (("Configuration", "ProductReleaseIds"), ("propertyBag", "productreleaseid")),
+    ),
+)
+"""Version, key, and the subkeys and values that list the products; the first that is there counts."""
+_YEARS = {"15.0": "2013", "16.0": "2016"}
+"""Year of a release whose id names none."""
 _PRODUCT_CODE = re.compile(r"\{([0-9A-F])([0-9A-F])[0-9A-F]{6}-[0-9A-F-]+0FF1CE\}", re.IGNORECASE)
 _RELEASE = re.compile(r"(?P<app>[A-Za-z](?:[A-Za-z]|365)*?)(?P<year>20[0-9]{2})?(?P<kind>Volume|Retail)", re.ASCII)
 _APPS = {
@@ -55,8 +66,8 @@ def read_office(
         for version in _VERSIONS:
             read = partial(_registrations, software, prefix, view, version, generation, show)
             found += log.attempt("licensing.office_unreadable", f"Office {version} registrations", read, [])
-        for version, path in _CLICK_TO_RUN:
-            read = partial(_click_to_run, software, prefix + path, view, version, generation)
+        for version, path, lists in _CLICK_TO_RUN:
+            read = partial(_click_to_run, software, prefix + path, lists, view, version, generation)
             found += log.attempt("licensing.office_unreadable", f"Click-to-Run at {prefix}{path}", read, [])
     return tuple(found)
 
@@ -71,15 +82,20 @@ def licensing_service(version: str, generation: Generation | None) -> str:
     return "ospp" if generation is not None and generation < Generation.WINDOWS_8 else "spp"
 
 
-def release_name(release_id: str) -> str:
-    """Return the product name behind a Click-to-Run release id, the id itself when it follows no known form."""
+def release_name(release_id: str, version: str = "16.0") -> str:
+    """Return the product name behind a Click-to-Run release id, the id itself when it follows no known form.
+
+    Args:
+        release_id: Such as ``ProPlus2021Volume``.
+        version: Version of Office that lists it, which gives the year where the id names none.
+    """
     match = _RELEASE.fullmatch(release_id)
     if match is None:
         return release_id
     name = _APPS.get(match["app"], match["app"])
     if match["app"].startswith("O365"):
-        return name
-    return f"{name} {match['year'] or '2016'}"
+        return name if version == "16.0" else f"{name} (Office {_YEARS.get(version, version)})"
+    return f"{name} {match['year'] or _YEARS.get(version, '2016')}"
 
 
 def _registrations(
@@ -114,6 +130,7 @@ def _registrations(
                 licensing_service=licensing_service(version, generation),
                 product_key=_product_key(product, name, show=show),
                 install_path=install_path,
+                found_at=rf"HKLM\SOFTWARE\{product.path}",
             )
         )
     return found
@@ -137,15 +154,25 @@ def _is_click_to_run(install_path: str | None) -> bool:
 
 
 def _click_to_run(
-    software: Hive, path: str, view: str, version: str, generation: Generation | None
+    software: Hive,
+    path: str,
+    lists: Sequence[tuple[str, str]],
+    view: str,
+    version: str,
+    generation: Generation | None,
 ) -> list[OfficeFacts]:
     key = software.find(path)
-    configuration = key.subkey("Configuration") if key is not None else None
-    release_ids = text_value(configuration, "ProductReleaseIds") or ""
-    install_path = text_value(key, "InstallPath") or text_value(configuration, "InstallationPath")
+    for name, value in lists:
+        listing = key.subkey(name) if key is not None else None
+        release_ids = text_value(listing, value)
+        if release_ids:
+            break
+    else:
+        return []
+    install_path = text_value(key, "InstallPath") or text_value(listing, "InstallationPath")
     return [
         OfficeFacts(
-            product=release_name(release_id),
+            product=release_name(release_id, version),
             version=version,
             installer="click_to_run",
             view=view,
@@ -155,6 +182,7 @@ def _click_to_run(
             licensing_service=licensing_service(version, generation),
             product_key=None,
             install_path=install_path,
+            found_at=rf"HKLM\SOFTWARE\{path}\{name}, {value}",
         )
         for release_id in _release_ids(release_ids)
     ]

@@ -1,7 +1,8 @@
 """Token stores: the folders in which Windows and Office keep ``tokens.dat`` and its siblings.
 
-Only the folder of the installed version counts; a store in another version's folder is left over (or was put there by
-a procedure written for another Windows) and has no effect.
+Which folder counts, the value ``TokenStore`` of the licensing service says. Where it is not stored, it is the folder of
+the installed version. A store in another folder is left over (or was put there by a procedure written for another
+Windows) and has no effect.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vdiskkit.licensing.facts import StoreFileFacts, StoreKind, TokenStoreFacts
 from vdiskkit.licensing.generation import Generation
+from vdiskkit.windows.guest_path import guest_path
+from vdiskkit.windows.values import text_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vdiskkit.facts import NoticeLog
     from vdiskkit.ntfs import NtfsVolume
+    from vdiskkit.registry import RegistryKey
     from vdiskkit.windows.image import WindowsImage
 
 __all__ = ["OFFICE_STORE", "STORE_FILES", "WINDOWS_STORES", "StoreFolder", "read_token_stores", "read_unrelated"]
@@ -52,29 +56,44 @@ _UNRELATED = (r"ProgramData\Microsoft\Windows\ClipSVC\tokens.dat",)
 
 
 def read_token_stores(
-    image: WindowsImage, generation: Generation | None, *, office_service: bool | None, log: NoticeLog
+    image: WindowsImage,
+    generation: Generation | None,
+    service: RegistryKey | None,
+    *,
+    office_service: bool | None,
+    log: NoticeLog,
 ) -> tuple[TokenStoreFacts, ...]:
-    """Gather the token stores that exist, and the one that the installed version would use.
+    """Gather the token stores that exist, and the one that the installed Windows uses.
 
     Args:
         image: The installation.
         generation: Which Windows it is, None when that is not known.
+        service: Key of the licensing service, whose TokenStore names the folder in use.
         office_service: Whether an installed Office uses its own licensing service; None when that is not known.
         log: Takes what could not be read.
     """
-    stores = []
-    for store in WINDOWS_STORES:
-        path = f"{image.root}\\{store.folder}"
+    named = _named(image, service, log)
+    folders = [(store, f"{image.root}\\{store.folder}") for store in WINDOWS_STORES]
+    if isinstance(named, str) and not any(_same(path, named) for _, path in folders):
+        folders.append((StoreFolder(named, "the value TokenStore", ()), named))
+    stores: list[_Found] = []
+    for store, path in folders:
         exists, files = _contents(image.volume, path, log)
-        active = None if generation is None else generation in store.generations
-        # Windows 8.1 and later keep their store below Windows 8's folder, so an empty folder alone says nothing.
-        if files or (active and (exists or generation is store.generations[0])):
-            stores.append((store, path, exists, files, active))
+        if isinstance(named, str):
+            active: bool | None = _same(path, named)
+            shown = bool(active or files)
+        else:
+            active = None if generation is None else generation in store.generations
+            # Windows 8.1 and later keep their store below Windows 8's folder, so an empty folder alone says nothing.
+            shown = bool(files or (active and (exists or generation is store.generations[0])))
+        if shown:
+            stores.append((store, path, exists, files, None if isinstance(named, _Elsewhere) else active))
+    _tell_unusual(named, stores, generation, log)
     result = [
         TokenStoreFacts(
             path=path, kind=StoreKind.WINDOWS, used_by=store.used_by, active=active, exists=exists, files=files
         )
-        for store, path, exists, files, active in _settle(stores, generation)
+        for store, path, exists, files, active in (stores if named is not None else _settle(stores, generation))
     ]
     exists, files = _contents(image.volume, OFFICE_STORE, log)
     if exists or office_service:
@@ -98,6 +117,45 @@ def read_unrelated(image: WindowsImage, log: NoticeLog) -> tuple[StoreFileFacts,
 
 
 _Found = tuple[StoreFolder, str, bool, tuple[StoreFileFacts, ...], bool | None]
+
+
+class _Elsewhere:
+    """The value says that the store is where it cannot be looked at, or cannot be read."""
+
+
+def _named(image: WindowsImage, service: RegistryKey | None, log: NoticeLog) -> str | _Elsewhere | None:
+    """The folder that TokenStore names; None when it is not stored."""
+    lost = _Elsewhere()
+
+    def read() -> str | _Elsewhere | None:
+        return text_value(service, "TokenStore")
+
+    stored: str | _Elsewhere | None = lost
+    stored = log.attempt("licensing.store_unreadable", "TokenStore cannot be read", read, stored)
+    if not isinstance(stored, str):
+        return stored
+    path = guest_path(stored.rstrip("\\/"), image.root, image.system_drive)
+    if path is None:
+        log.add("licensing.store_elsewhere", f"TokenStore names a folder that is not on this volume: {stored}")
+        return lost
+    return path
+
+
+def _same(path: str, other: str) -> bool:
+    return path.casefold() == other.casefold()
+
+
+def _tell_unusual(
+    named: str | _Elsewhere | None, stores: Iterable[_Found], generation: Generation | None, log: NoticeLog
+) -> None:
+    if not isinstance(named, str) or generation is None:
+        return
+    usual = [folder for folder, _, _, _, active in stores if active and generation in folder.generations]
+    if not usual:
+        log.add(
+            "licensing.store_unusual",
+            f"TokenStore names {named}, which is not the folder that this Windows version uses by itself; it counts",
+        )
 
 
 def _settle(stores: Iterable[_Found], generation: Generation | None) -> list[_Found]:

@@ -18,15 +18,15 @@ class AnswerFileFacts(Facts):
     """One answer file of Windows Setup or sysprep. Nothing but its SkipRearm setting is read out of it.
 
     Attributes:
-        path: Path inside the volume.
-        size: Bytes.
+        path: Path inside the volume; of a file that is not on it, as Windows names it.
+        size: Bytes; None when the file was not looked at.
         modified: Last write, UTC.
         skip_rearm: SkipRearm: the largest number when several elements set it; None when none does.
         problem: Why the file or the setting cannot be read, None when it could.
     """
 
     path: str
-    size: int
+    size: int | None
     modified: datetime | None
     skip_rearm: int | None
     problem: str | None
@@ -109,7 +109,8 @@ class EventLogWitnessFacts(Facts):
         chunks: How many chunks of 64 KiB the file has room for.
         chunks_read: How many were read, newest first.
         damaged_chunks: How many of those are damaged; what could be read in them was used.
-        whole_log: Whether every record of the log was looked at.
+        chunks_left: How many others may hold records: older ones, as far as the numbers in their heads tell.
+        whole_log: Whether no chunk is left: every record was looked at that lies in a chunk that is not damaged.
         oldest: Time of the oldest record that was looked at, UTC.
         newest: Time of the newest record, UTC.
         events: The newest event of each kind, for each product, newest first.
@@ -122,6 +123,7 @@ class EventLogWitnessFacts(Facts):
     chunks: int
     chunks_read: int
     damaged_chunks: int
+    chunks_left: int
     whole_log: bool
     oldest: datetime | None
     newest: datetime | None

@@ -54,7 +54,7 @@ def probe(source: ByteSource) -> str | None:
     """Tell by the first sector what a partition holds.
 
     Returns:
-        ``"ntfs"``, ``"bitlocker"``, or None for anything else.
+        ``"ntfs"``, ``"bitlocker"``, ``"refs"``, or None for anything else.
     """
     if source.size < BOOT_SIZE:
         return None
@@ -76,7 +76,7 @@ def parse_boot_sector(sector: bytes, location: Location) -> BootSector:
             location=location,
             hint="decrypt it inside Windows (manage-bde -off), then look again",
         )
-    if kind is None:
+    if kind != "ntfs":
         raise UnknownFormatError("this is no NTFS volume: its first sector does not say NTFS", location=location)
 
     _, sector_size, per_cluster = _BPB.unpack_from(sector)
@@ -110,7 +110,7 @@ def _recognise(sector: bytes) -> str | None:
         return "ntfs"
     if name == b"-FVE-FS-" or (name == b"MSWIN4.1" and sector[424:440] == _BITLOCKER_TO_GO):
         return "bitlocker"
-    return None
+    return "refs" if name == b"ReFS\0\0\0\0" else None
 
 
 def _coded_size(code: int, cluster_size: int) -> int:

@@ -97,7 +97,16 @@ def read_gpt(disk: ByteSource, sector_size: int, notices: list[PartitionNotice],
                 f"gpt.{damaged}_damaged", f"{faults[0].message}; the {used} copy is used", faults[0].location
             )
         )
-    elif _differ(primary, backup):
+    elif primary[0].other_lba != last:
+        notices.append(
+            PartitionNotice(
+                "gpt.backup_misplaced",
+                f"the backup copy of the partition table lies at sector {primary[0].other_lba:#x}, not in the last one "
+                f"of the disk ({last:#x}): the disk was enlarged and its table was not",
+                disk.location.at("gpt", primary[0].other_lba * size),
+            )
+        )
+    if primary is not None and backup is not None and _differ(primary, backup):
         notices.append(
             PartitionNotice(
                 "gpt.copies_differ",

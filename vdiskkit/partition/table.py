@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["Partition", "PartitionNotice", "PartitionTable", "read_partitions"]
 
 SECTOR_SIZES = (512, 4096)
+_DYNAMIC, _SPACES = "a dynamic disk (LDM)", "a pool of Storage Spaces"
+_MANAGERS = {
+    "0x42": _DYNAMIC,
+    "af9b60a0-1431-4f62-bc68-3311714a69ad": _DYNAMIC,
+    "e75caf8f-f680-4cee-afa3-b001e56efc2d": _SPACES,
+}
+"""Types of partitions whose volumes may reach over several of them, or lie on several disks."""
 
 
 class PartitionNotice(NamedTuple):
@@ -54,6 +61,11 @@ class Partition(NamedTuple):
     unique_id: str = ""
     active: bool = False
     attributes: int = 0
+
+    @property
+    def manager(self) -> str | None:
+        """What volumes in this partition belong to, when that is more than the partition itself; None otherwise."""
+        return _MANAGERS.get(self.type_id.casefold())
 
     def open(self, disk: ByteSource) -> SliceSource:
         """Return the bytes of the partition; what would lie past the end of the disk is left out.

@@ -328,6 +328,8 @@ def _plan(
         edits=edits,
         allocations=stage.writable.allocations if stage.writable is not None else (),
         disk_id=_disk_id(disk),
+        partition=stage.partition,
+        control_set=stage.control_set,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import FormatError
+from vdiskkit.windows.guest_path import guest_path
 from vdiskkit.windows.regpath import HIVE_FILES
-from vdiskkit.windows.target import TARGET_SERVICES, guest_path
+from vdiskkit.windows.target import TARGET_SERVICES
 from vdiskkit.windows.values import number_value, text_value
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _drivers_of(service: RegistryKey, image: WindowsImage) -> Iterator[str]:
     if number_value(service, "Start") != _BOOT_START and usual is None:
         return
     text = text_value(service, "ImagePath")
-    path = guest_path(text, image.root) if text else None
+    path = guest_path(text, image.root, image.system_drive) if text else None
     if path is not None:
         yield path.casefold()
     elif usual is not None:

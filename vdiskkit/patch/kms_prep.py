@@ -137,6 +137,8 @@ def _host_keys(licensing: LicensingFacts, *, office: bool) -> list[str]:
 
 def _token_operations(licensing: LicensingFacts, *, office: bool, notes: list[str]) -> list[Operation]:
     operations: list[Operation] = []
+    if any(store.kind is StoreKind.WINDOWS and store.active is None for store in licensing.token_stores):
+        notes.append("which token store this Windows uses is not known: what is removed may be left over")
     for store in licensing.token_stores:
         if store.kind is StoreKind.OFFICE and not office:
             notes.append(f"Office's own token store is left as it is ({store.path}); --office includes it")

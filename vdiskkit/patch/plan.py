@@ -57,6 +57,9 @@ class Plan:
         operations: The operations.
         forced: Gates that were forced.
         volume: Chosen partition, None for the one with Windows.
+        partition: The partition that is changed, chosen or found; None when no volume is.
+        control_set: The control set that Windows starts with next, which is the one that ``CurrentControlSet`` means;
+            None when no hive is changed, or when it is not known.
         now: The time that changed keys and fields get.
         changes: What changes, in the user's words; empty when everything is as asked already.
         notes: What the user should know about the consequences.
@@ -81,9 +84,13 @@ class Plan:
         edits: Sequence[FileEdit],
         allocations: Sequence[BlockAllocation] = (),
         disk_id: str | None = None,
+        partition: int | None = None,
+        control_set: int | None = None,
     ) -> None:
         self.path = path
         self.disk_id = disk_id
+        self.partition = partition
+        self.control_set = control_set
         self.operations = tuple(operations)
         self.forced = tuple(forced)
         self.volume = volume
@@ -116,6 +123,13 @@ class Plan:
         """Whether there is nothing to do."""
         return not self.ranges and not self.growth
 
+    @property
+    def place(self) -> str:
+        """Which Windows on the disk is changed, in words; empty when no volume is."""
+        if self.partition is None:
+            return ""
+        return f"partition {self.partition}" + (f", ControlSet{self.control_set:03d}" if self.control_set else "")
+
     def describe(self) -> str:
         """Return the plan as text, one line for each change."""
         if self.empty:
@@ -123,6 +137,8 @@ class Plan:
         lines = [f"plan {self.id} for {displayable(self.path)}"]
         if self.disk_id is not None:
             lines.append(f"  disk id  {self.disk_id}")
+        if self.place:
+            lines.append(f"  in  {self.place}")
         for number, change in enumerate(self.changes, start=1):
             lines.append(f"  {number}  {_line(change)}")
         lines += [f"  note  {displayable(note)}" for note in self.notes]
@@ -139,6 +155,8 @@ class Plan:
             "path": self.path,
             "disk_id": self.disk_id,
             "volume": self.volume,
+            "partition": self.partition,
+            "control_set": self.control_set,
             "forced": list(self.forced),
             "now": self.now.isoformat(),
             "operations": [operation.to_dict() for operation in self.operations],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from vdiskkit.errors import FileMissingError, KeyMissingError, ValueMissingError, WriteRefusedError
+from vdiskkit.errors import FileMissingError, FormatError, KeyMissingError, ValueMissingError, WriteRefusedError
 from vdiskkit.io import PageCache
 from vdiskkit.io.paths import open_source
 from vdiskkit.location import Location
@@ -127,6 +127,22 @@ class Stage:
         """The side-car with the staged changes, None when nothing was staged on it."""
         rest = [staged for staged in self._staged if staged is not self.staged]
         return rest[0] if rest else None
+
+    @property
+    def partition(self) -> int | None:
+        """Number of the partition whose volume is changed, None when none is."""
+        selected = self.disk.selected if self.volume_editor is not None else None
+        return selected.partition if selected is not None else None
+
+    @property
+    def control_set(self) -> int | None:
+        """The control set that Windows starts with next, when hives are changed and it is known."""
+        if not self.hives:
+            return None
+        try:
+            return self.disk.windows.control_set
+        except (FormatError, FileMissingError):
+            return None
 
     def run(self, operations: Sequence[Operation]) -> None:
         """Stage all operations, in their order; the side-car's last.

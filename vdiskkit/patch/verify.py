@@ -19,6 +19,7 @@ from vdiskkit.patch.registry.changes import Touched
 from vdiskkit.patch.registry.check import check_hive
 from vdiskkit.patch.registry.check import check_touched as check_hive_touched
 from vdiskkit.registry.upcase import upcase
+from vdiskkit.text import counted
 from vdiskkit.vdisk import VDisk
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vdiskkit.patch.expected import ExpectedKey, ExpectedState
     from vdiskkit.patch.files import OpenFile
     from vdiskkit.patch.operations import Operation
+    from vdiskkit.patch.registry.check import HiveProblem
     from vdiskkit.patch.registry.replay import ReplayedHive
     from vdiskkit.patch.stage import Stage
     from vdiskkit.registry import Hive, RegistryKey
@@ -123,10 +125,13 @@ def _check_structures(disk: VDisk, fresh: VDisk, stage: Stage, *, full: bool) ->
         if not severe:
             continue
         before = check_hive(old.source) if full else check_hive_touched(old.source, _in_old(touched, old))
-        known = {(problem.code, problem.message) for problem in before}
-        for problem in severe:
-            if (problem.code, problem.message) not in known:
-                raise _unsound(f"the {name} hive", problem.message, problem.location)
+        added = _new_problems(severe, before)
+        if added:
+            raise _unsound(f"the {name} hive", added[0].message, added[0].location)
+        where = f", the first at {severe[0].location}: {severe[0].message}"
+        stage.notes.append(
+            f"the {name} hive was damaged before ({counted(len(severe), 'fault')}{where}); this change mends none of it"
+        )
     if stage.volume_editor is not None:
         volume, changed_volume = disk.volume.source, fresh.volume.source
         changed = stage.volume_editor.touched
@@ -145,6 +150,21 @@ def _check_replay(replayed: ReplayedHive, new: Hive) -> None:
         if new.source.read_at(offset, len(data)) != data:
             where = new.location.at("hive", offset)
             raise _unsound(f"the {new.name} hive", "not all that its logs hold is in it", where)
+
+
+def _new_problems(after: Sequence[HiveProblem], before: Sequence[HiveProblem]) -> list[HiveProblem]:
+    """The problems that were not there before, by kind and place; by kind and words where no place is known.
+
+    Words alone do not tell: a list that has grown says another number of the same fault.
+    """
+    words = {(problem.code, problem.message) for problem in before}
+    places = {(problem.code, str(problem.location)) for problem in before if not problem.in_general}
+    return [
+        problem
+        for problem in after
+        if (problem.code, problem.message) not in words
+        and (problem.in_general or (problem.code, str(problem.location)) not in places)
+    ]
 
 
 def _in_old(touched: Touched, old: Hive) -> Touched:

@@ -65,6 +65,8 @@ class HiveFacts(Facts):
         file_size: Length of the hive file in bytes.
         ktm_pending: A transaction of the kernel transaction manager was pending.
         logs: What became of the logs; None for a clean hive, whose logs do not count.
+        faults: What does not hold, when all bins, cells, keys, lists and values were walked through (``--deep``), each
+            with its place, up to 200; None when they were not.
     """
 
     name: str
@@ -81,10 +83,19 @@ class HiveFacts(Facts):
     file_size: int
     ktm_pending: bool
     logs: HiveLogFacts | None
+    faults: tuple[str, ...] | None
 
 
-def hive_facts(hive: Hive) -> HiveFacts:
-    """Return the facts about a hive."""
+def hive_facts(hive: Hive, *, walk: bool = False) -> HiveFacts:
+    """Return the facts about a hive.
+
+    Args:
+        hive: The hive.
+        walk: Walk through all of it and tell what does not hold.
+
+    Raises:
+        FormatError: It could not be walked through.
+    """
     # A base block that was damaged tells nothing; what is known of it then is its copy in the log.
     block = hive.primary_block or hive.base_block
     return HiveFacts(
@@ -102,6 +113,17 @@ def hive_facts(hive: Hive) -> HiveFacts:
         file_size=hive.file_size,
         ktm_pending=hive.base_block.ktm_pending,
         logs=_log_facts(hive),
+        faults=_faults(hive) if walk else None,
+    )
+
+
+def _faults(hive: Hive) -> tuple[str, ...]:
+    from vdiskkit.registry.base_block import BASE_BLOCK_SIZE
+    from vdiskkit.registry.soundness import find_faults
+
+    return tuple(
+        f"{fault.message} (hive:{BASE_BLOCK_SIZE + fault.offset:#x})"
+        for fault in find_faults(hive.source, hive.base_block)
     )
 
 

@@ -16,7 +16,7 @@ from vdiskkit.errors import CorruptStructureError, FormatError, KeyMissingError,
 from vdiskkit.registry.base_block import CHECKED_SIZE, BaseBlock, checksum, parse_base_block
 from vdiskkit.registry.cells import CellReader, report_error
 from vdiskkit.registry.key import RegistryKey
-from vdiskkit.registry.key_node import read_key_node
+from vdiskkit.registry.key_node import FLAG_ROOT, KeyNode, read_key_node
 from vdiskkit.registry.room import CellSet
 
 if TYPE_CHECKING:
@@ -162,8 +162,28 @@ class Hive:
             CorruptStructureError: It cannot be read.
         """
         if self._root is None:
-            self._root = RegistryKey(self, read_key_node(self.cells, self.base_block.root_cell, "the root key"), "")
+            node = read_key_node(self.cells, self.base_block.root_cell, "the root key")
+            if not node.flags & FLAG_ROOT and self._has_parent(node):
+                raise CorruptStructureError(
+                    f"the base block calls the key {node.name!r} the root, but it is a subkey: the hive would read as "
+                    "if nearly all of it were not there",
+                    location=self.cells.location(node.offset),
+                    hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+                )
+            self._root = RegistryKey(self, node, "")
         return self._root
+
+    def _has_parent(self, node: KeyNode) -> bool:
+        """Whether the key that a key names as its parent is one, and not the key itself."""
+        if node.parent == node.offset:
+            return False
+        try:
+            read_key_node(self.cells, node.parent, "the parent of the root key")
+        except FormatError as exc:
+            if isinstance(exc, ReadLimitError):
+                raise
+            return False
+        return True
 
     def find(self, path: str) -> RegistryKey | None:
         r"""Return the key at ``path``, names joined by ``\``, whatever their case; None when there is none.
@@ -252,8 +272,12 @@ class Hive:
     def _too_deep(self, key: RegistryKey) -> CorruptStructureError:
         return CorruptStructureError(f"keys are nested more than {self.limits.depth} deep", location=key.location)
 
-    def facts(self) -> HiveFacts:
-        """Return what the base block says, and what became of the logs, as facts."""
+    def facts(self, *, walk: bool = False) -> HiveFacts:
+        """Return what the base block says, and what became of the logs, as facts.
+
+        Args:
+            walk: Also walk through all of the hive, which reads it whole, and tell what does not hold.
+        """
         from vdiskkit.registry.facts import hive_facts
 
-        return hive_facts(self)
+        return hive_facts(self, walk=walk)

@@ -35,11 +35,13 @@ class RegistryKey:
         value_count: Number of values.
     """
 
-    __slots__ = ("_node", "flags", "hive", "name", "path", "subkey_count", "value_count")
+    __slots__ = ("_node", "_strayed", "flags", "hive", "name", "path", "subkey_count", "value_count")
 
-    def __init__(self, hive: Hive, node: KeyNode, path: str) -> None:
+    def __init__(self, hive: Hive, node: KeyNode, path: str, *, strayed: str | None = None) -> None:
         self.hive = hive
         self._node = node
+        # The first key on the way here that names another parent than the key that lists it.
+        self._strayed = strayed
         self.name = node.name
         self.path = path
         self.flags = node.flags
@@ -135,7 +137,12 @@ class RegistryKey:
     def subkey(self, name: str) -> RegistryKey | None:
         r"""Return the subkey of that name, whatever its case; None when there is none. ``\`` does not separate here."""
         node = find_subkey(self.hive.cells, self._node, name, self.hive.limits.subkeys)
-        return None if node is None else RegistryKey(self.hive, node, self._path_of(node.name))
+        if node is None:
+            self._check_way()
+            return None
+        path = self._path_of(node.name)
+        strayed = path if self._strayed is None and node.parent != self._node.offset else self._strayed
+        return RegistryKey(self.hive, node, path, strayed=strayed)
 
     def find(self, path: str) -> RegistryKey | None:
         r"""Return the key at ``path`` below this one, names joined by ``\``; None when there is none."""
@@ -159,7 +166,20 @@ class RegistryKey:
 
     def value(self, name: str) -> RegistryValue | None:
         """Return the value of that name, whatever its case, ``""`` for the default value; None when there is none."""
-        return find_value(self.hive, self._node.value_list, self.value_count, name)
+        found = find_value(self.hive, self._node.value_list, self.value_count, name)
+        if found is None:
+            self._check_way()
+        return found
+
+    def _check_way(self) -> None:
+        """Refuse to say that something is not here when this may be another key than the one that was looked for."""
+        if self._strayed is not None:
+            raise CorruptStructureError(
+                f"what is not found in {self.path!r} may be elsewhere: the key {self._strayed!r} names another key as "
+                "its parent than the one that lists it",
+                location=self.location,
+                hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+            )
 
     def _path_of(self, name: str) -> str:
         return f"{self.path}\\{name}" if self.path else name

@@ -13,8 +13,10 @@ from vdiskkit.errors import CorruptStructureError
 if TYPE_CHECKING:
     from vdiskkit.registry.cells import CellReader
 
-__all__ = ["FLAG_LINK", "FLAG_PREDEFINED", "KeyNode", "read_key_node"]
+__all__ = ["FLAG_LINK", "FLAG_PREDEFINED", "FLAG_ROOT", "KeyNode", "read_key_node"]
 
+FLAG_ROOT = 0x04
+"""The key is the root of its hive. Windows always sets it, Microsoft's library for offline hives (offreg) does not."""
 FLAG_LINK = 0x10
 """The key is a symbolic link to another key."""
 FLAG_LATIN1_NAME = 0x20

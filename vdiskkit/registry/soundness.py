@@ -1,7 +1,8 @@
 """A walk through a whole hive, to see that it holds: bins, cells, keys, subkey lists, values and their data.
 
 It is what stands between the replay of logs and a reader: pages that do not belong together break pointers, and a
-broken pointer is found here. Every cell may be used once. Order, hashes, names and security descriptors are no matter.
+broken pointer is found here. Every cell may be used once, and every key names the key that lists it as its parent.
+Order, hashes, names and security descriptors are no matter.
 
 A hive may have been damaged before. So only faults count that the primary, walked alone, does not have as well.
 
@@ -218,24 +219,25 @@ class _Walk:
     # -- the tree ------------------------------------------------------------------------------------------------------
     def keys(self) -> None:
         """Follow the tree from the root."""
-        levels: list[Iterator[int]] = [iter((self._base.root_cell,))]
+        levels: list[tuple[Iterator[int], int | None]] = [(iter((self._base.root_cell,)), None)]
         while levels:
-            offset = next(levels[-1], None)
+            keys, parent = levels[-1]
+            offset = next(keys, None)
             if offset is None:
                 levels.pop()
                 continue
             try:
-                below = self._key(offset)
+                below = self._key(offset, parent)
                 if below and len(levels) > _DEPTH_MAX:
                     self._add(f"keys are nested more than {_DEPTH_MAX} deep", offset)
                 elif below:
-                    levels.append(iter(below))
+                    levels.append((iter(below), offset))
             except _CellError as exc:
                 self._add(*exc.fault)
             except FormatError as exc:
                 self._tell(exc, offset)
 
-    def _key(self, offset: int) -> Sequence[int]:
+    def _key(self, offset: int, parent: int | None) -> Sequence[int]:
         """Check one key and its values; return its subkeys."""
         self._claim(offset, "a key")
         raw = self._read(offset, _KEY.size)
@@ -243,6 +245,8 @@ class _Walk:
         size, signature, flags, name_length = fields[0], fields[1], fields[2], fields[19]
         if signature != b"nk" or -size < _KEY.size + name_length or (name_length & 1 and not flags & _LATIN1):
             raise _CellError(f"a key begins with {signature!r}, or its name does not fit", offset)
+        if parent is not None and fields[5] != parent:
+            self._add(f"a key names {fields[5]:#x} as its parent, and is listed by {parent:#x}", offset)
         if fields[10] and not flags & _PREDEFINED:
             self._values(fields[11], fields[10])
         return self._subkeys(fields[8], fields[6]) if fields[6] else ()

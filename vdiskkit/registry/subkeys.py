@@ -5,7 +5,9 @@ Names are folded one code unit to one (:mod:`vdiskkit.registry.upcase`), as Wind
 Look-up reads as few key nodes as the list allows. In an ``lh`` list the hash tells which ones; in an ``lf`` list the
 hint (first four characters) narrows the choice. What is left is searched by halving, as lists are sorted; when the
 names seen on the way contradict that, and always in short lists, every one left is read. Windows itself relies on hash
-and order: a key that is in the list under a wrong hash is not found here either, as it is not found by Windows.
+and order, so a key under a wrong hash is not found by it. Here such a list is damaged: that a name is not there is said
+only after the place where it belongs was looked at, by order and by hash, and the keys met there name this one as their
+parent, and have the hash that the list gives them. That costs some twenty key nodes of a long list, all of a short one.
 
 Follows the section "Subkeys list" of the "Windows registry file format specification".
 """
@@ -16,6 +18,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import CorruptStructureError, ReadLimitError
+from vdiskkit.registry.cells import NO_CELL
 from vdiskkit.registry.key_node import KeyNode, read_key_node
 from vdiskkit.registry.room import subkeys_possible
 from vdiskkit.registry.upcase import name_hash, sort_key, upcase
@@ -91,6 +94,8 @@ def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int | None) 
         ReadLimitError: There are more subkeys than ``limit``, where it is not None.
     """
     if not node.subkey_count:
+        if node.subkey_list != NO_CELL:
+            raise _absence_unsure(cells, node, "says that it has no subkeys, and yet has a list of them")
         return None
     _check_count(cells, node, limit)
     folded = upcase(name)
@@ -98,44 +103,57 @@ def find_subkey(cells: CellReader, node: KeyNode, name: str, limit: int | None) 
     if kind != b"ri":
         if len(numbers) != node.subkey_count * (1 if kind == b"li" else 2):
             raise _count_differs(cells, node, len(numbers) // (1 if kind == b"li" else 2))
-        return _search(cells, _Leaf(kind, numbers).candidates(folded), folded)
+        return _search(cells, node, _Leaf(kind, numbers), folded)
     if len(numbers) > _SHORT // 2:
-        leaf = _choose_leaf(cells, numbers, folded)
+        leaf, seen_leaves = _choose_leaf(cells, numbers, folded)
         if leaf is not None:
-            return _search(cells, leaf.candidates(folded), folded)
+            chosen = _search(cells, node, leaf, folded)
+            for other in seen_leaves if chosen is None else ():
+                _check_entry(cells, node, other, 0, folded)
+            return chosen
     seen = 0
     for number in numbers:
         leaf = _read_leaf(cells, number)
         seen += len(leaf.offsets)
         if seen > node.subkey_count:
             raise _count_differs(cells, node, seen)
-        found = _search(cells, leaf.candidates(folded), folded)
+        found = _search(cells, node, leaf, folded)
         if found is not None:
             return found
     return None
 
 
-def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str) -> _Leaf | None:
-    """Return the one leaf that can hold the name; None when the leaves are not in order."""
+def _choose_leaf(cells: CellReader, numbers: Sequence[int], folded: str) -> tuple[_Leaf | None, list[_Leaf]]:
+    """Return the one leaf that can hold the name, None when the leaves are not in order, and all that were asked."""
     wanted = sort_key(folded)
     low, high = 0, len(numbers)
     floor, ceiling = b"", None
     chosen = None
+    seen = []
     while low < high:
         middle = (low + high) // 2
         leaf = _read_leaf(cells, numbers[middle])
+        seen.append(leaf)
         first = sort_key(read_key_node(cells, leaf.offsets[0]).name)
         if first < floor or (ceiling is not None and first >= ceiling):
-            return None
+            return None, seen
         if first <= wanted:
             low, floor, chosen = middle + 1, first, leaf
         else:
             high, ceiling = middle, first
     # Before the first name of the first leaf there is nothing; any leaf gives that answer.
-    return chosen or _read_leaf(cells, numbers[0])
+    return chosen or _read_leaf(cells, numbers[0]), seen
 
 
-def _search(cells: CellReader, candidates: Sequence[int], folded: str) -> KeyNode | None:
+def _search(cells: CellReader, parent: KeyNode, leaf: _Leaf, folded: str) -> KeyNode | None:
+    """Return the key of that name in a leaf; None when it is proven not to be there."""
+    found = _look_up(cells, leaf.candidates(folded), folded)
+    if found is None:
+        _prove_absent(cells, parent, leaf, folded)
+    return found
+
+
+def _look_up(cells: CellReader, candidates: Sequence[int], folded: str) -> KeyNode | None:
     if len(candidates) > _SHORT:
         found, ordered = _halve(cells, candidates, folded)
         if found is not None or ordered:
@@ -145,6 +163,62 @@ def _search(cells: CellReader, candidates: Sequence[int], folded: str) -> KeyNod
         if upcase(node.name) == folded:
             return node
     return None
+
+
+def _prove_absent(cells: CellReader, parent: KeyNode, leaf: _Leaf, folded: str) -> None:
+    """Look at the place in a leaf where a name belongs, and at the keys that its hash leads to.
+
+    Raises:
+        CorruptStructureError: The name is there all the same, or what was met on the way contradicts the list.
+    """
+    count = len(leaf.offsets)
+    if count <= _SHORT:
+        for index in range(count):
+            _check_entry(cells, parent, leaf, index, folded)
+        return
+    wanted = sort_key(folded)
+    low, high = 0, count
+    floor, ceiling = b"", None
+    while low < high:
+        middle = (low + high) // 2
+        key = _check_entry(cells, parent, leaf, middle, folded)
+        if key < floor or (ceiling is not None and key > ceiling):
+            # Not in order, as some tools leave them: then every key is looked at.
+            for index in range(count):
+                _check_entry(cells, parent, leaf, index, folded)
+            return
+        if key < wanted:
+            low, floor = middle + 1, key
+        else:
+            high, ceiling = middle, key
+    if leaf.kind == b"lh":
+        hashed = name_hash(folded)
+        for index, tail in enumerate(leaf.tails):
+            if tail == hashed:
+                _check_entry(cells, parent, leaf, index, folded)
+
+
+def _check_entry(cells: CellReader, parent: KeyNode, leaf: _Leaf, index: int, folded: str) -> bytes:
+    """Hold one element of a leaf against the key that it leads to; return what the key is sorted by."""
+    node = read_key_node(cells, leaf.offsets[index])
+    name = upcase(node.name)
+    if node.parent != parent.offset:
+        raise _absence_unsure(cells, parent, f"lists the key {node.name!r}, which names another key as its parent")
+    if (leaf.kind == b"lh" and leaf.tails[index] != name_hash(name)) or (
+        leaf.kind == b"lf" and not _hint_fits(leaf.tails[index], name)
+    ):
+        raise _absence_unsure(cells, parent, f"lists the key {node.name!r} under the hash of another name")
+    if name == folded:
+        raise _absence_unsure(cells, parent, f"lists the key {node.name!r} where Windows does not look for it")
+    return sort_key(name)
+
+
+def _absence_unsure(cells: CellReader, node: KeyNode, why: str) -> CorruptStructureError:
+    return CorruptStructureError(
+        f"what is not found below the key {node.name!r} may be there: it {why}",
+        location=cells.location(node.offset),
+        hint="the hive is damaged: restore it, or let Windows repair it by loading it",
+    )
 
 
 def _halve(cells: CellReader, candidates: Sequence[int], folded: str) -> tuple[KeyNode | None, bool]:

@@ -202,7 +202,9 @@ def _parts(inspection: Inspection) -> list[_Part]:
         if item.offset - end > size // 100 and item.offset < size:
             parts.append(_Part("gap", item.offset - end, "", f"not partitioned: {size_text(item.offset - end)}"))
         found = volumes.get(item.number)
-        system = {"ntfs": "NTFS", "bitlocker": "BitLocker"}.get(found.file_system or "", "") if found else ""
+        system = (
+            {"ntfs": "NTFS", "bitlocker": "BitLocker", "refs": "ReFS"}.get(found.file_system or "", "") if found else ""
+        )
         named = [item.type_name or item.type_id, system, f'"{found.label}"' if found and found.label else ""]
         named += ["with Windows" if found and found.windows else "", "read below" if found and found.selected else ""]
         named += ["cannot be read" if found and found.problem else ""]

@@ -442,6 +442,8 @@ def _cut(text: str | None) -> str | None:
 
 
 def _skip_rearm(skip: SkipRearmFacts) -> str:
+    if skip.present is None:
+        return "unknown"
     if not skip.present:
         return "absent"
     data = skip.data

@@ -116,6 +116,8 @@ def _rows(
         yield Row("plan", f"{plan.id} for {plan.path}, {moment(plan.now)}", level=0)
         if plan.disk_id is not None:
             yield Row("disk id", plan.disk_id)
+        if plan.place:
+            yield Row("in", plan.place)
     yield from (_change(change) for change in plan.changes)
     yield from (Row("note", note) for note in plan.notes)
     if plan.forced:

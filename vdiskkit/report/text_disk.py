@@ -45,7 +45,8 @@ def container(inspection: Inspection) -> Iterator[Row]:
         made = f", made {moment(facts.created)}" if facts.created is not None else ""
         by = f" by {quoted(facts.creator_application)}" if facts.creator_application else ""
         version = f" {facts.creator_version}" if by and facts.creator_version else ""
-        yield Row("id", f"{facts.unique_id}{made}{by}{version}", level=2)
+        printed = f" (Windows prints {facts.windows_id})" if facts.windows_id is not None else ""
+        yield Row("id", f"{facts.unique_id}{printed}{made}{by}{version}", level=2)
 
 
 def _vhdx(facts: VhdxFacts) -> Iterator[Row]:

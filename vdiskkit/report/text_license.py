@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.report.layout import Row, moment, quoted, stale_mark
+from vdiskkit.report.text_windows import absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ def license_rows(inspection: Inspection) -> Iterator[Row]:
     """Windows key, SkipRearm and KMS settings."""
     facts = inspection.licensing
     if facts is None:
-        yield Row("license", "not determinable: no Windows found" if inspection.windows is None else "cannot be read")
+        yield Row("license", absent(inspection) if inspection.windows is None else "cannot be read")
         return
     stale = facts.stale
     key = facts.product_key
@@ -52,7 +53,7 @@ def tokens(inspection: Inspection) -> Iterator[Row]:
     """Token stores of every Windows version and of Office."""
     facts = inspection.licensing
     if facts is None:
-        yield Row("tokens", "not determinable: no Windows found" if inspection.windows is None else "cannot be read")
+        yield Row("tokens", absent(inspection) if inspection.windows is None else "cannot be read")
         return
     there = sum(1 for store in facts.token_stores for file in store.files if _is_tokens(file.path))
     active = next((store for store in facts.token_stores if store.kind == "windows" and store.active), None)
@@ -78,7 +79,7 @@ def office(inspection: Inspection) -> Iterator[Row]:
     """Installed Office products."""
     facts = inspection.licensing
     if facts is None:
-        yield Row("office", "not determinable: no Windows found" if inspection.windows is None else "cannot be read")
+        yield Row("office", absent(inspection) if inspection.windows is None else "cannot be read")
         return
     unread = _unread(inspection, "licensing.office_unreadable")
     if not facts.office:
@@ -125,8 +126,11 @@ def _key_text(key: ProductKeyFacts) -> str:
     if key.is_gvlk:
         names = ", ".join(dict.fromkeys(_gvlk_name(item) for item in key.gvlk))
         return f"{key.key} is a KMS client key (GVLK) of {names}; {_FITS[key.fits_edition]}; {channel}"
-    kind = "is no KMS client key (GVLK)" if key.is_gvlk is False else "could not be looked up"
-    return f"{key.key} {kind}, {channel}"
+    if key.client_key:
+        return f"{key.key} is a KMS client key (GVLK) by its {channel}; Microsoft's list of them does not have it"
+    if key.client_key is None:
+        return f"{key.key} is not in Microsoft's list of KMS client keys (GVLK), {channel}"
+    return f"{key.key} is no KMS client key (GVLK), {channel}"
 
 
 def _gvlk_name(item: GvlkFacts) -> str:
@@ -166,6 +170,8 @@ def _key_details(key: ProductKeyFacts, *, stale: bool) -> Iterator[Row]:
 
 
 def _skip_rearm(facts: SkipRearmFacts) -> tuple[str, str]:
+    if facts.present is None:
+        return "unknown", "not determinable: it cannot be read"
     if not facts.present:
         return "plain", "absent: a rearm runs"
     text = f"{_data(facts.data)} ({facts.type})"

@@ -125,7 +125,8 @@ def _witness(facts: EventLogWitnessFacts | None) -> Iterator[Row]:
     if facts is None:
         yield Row("events", f"{_UNKNOWN}: the Application event log cannot be read", "unknown", 2)
         return
-    extent = "all of it" if facts.whole_log else f"its newest {size_text(facts.chunks_read * 65536)}"
+    left = f"{facts.chunks_left} older chunk{'s' * (facts.chunks_left != 1)} of 64 KiB not read"
+    extent = "all of it" if facts.whole_log else f"its newest {size_text(facts.chunks_read * 65536)}, {left}"
     since = f", back to {moment(facts.oldest)}" if facts.oldest else ""
     damaged = f", {facts.damaged_chunks} chunks damaged" if facts.damaged_chunks else ""
     closed = ", it was not closed" if facts.dirty else ""

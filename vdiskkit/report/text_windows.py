@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vdiskkit.inspection.facts import Inspection
     from vdiskkit.windows.facts import DriverFileFacts, ServiceFacts
 
-__all__ = ["target", "windows"]
+__all__ = ["absent", "target", "windows"]
 
 _STARTS = {0: "boot", 1: "system", 2: "automatic", 3: "on demand", 4: "disabled"}
 
@@ -21,7 +21,7 @@ def windows(inspection: Inspection) -> Iterator[Row]:
     """Which Windows it is."""
     facts = inspection.windows
     if facts is None:
-        yield Row("windows", _absent(inspection))
+        yield Row("windows", absent(inspection))
         return
     build = "build unknown" if facts.build is None else f"build {facts.build}"
     if facts.build is not None and facts.ubr is not None:
@@ -41,10 +41,15 @@ def windows(inspection: Inspection) -> Iterator[Row]:
     control_set = "unknown" if facts.control_set is None else f"{facts.control_set:03d}"
     computer = quoted(facts.computer_name) if facts.computer_name else "not stored"
     yield Row("computer", stale_mark(f"name {computer}, control set {control_set} in use", stale=facts.stale), level=2)
-    clean = [hive.name for hive in facts.hives if not hive.dirty and hive.checksum_ok]
+    clean = [hive for hive in facts.hives if not hive.dirty and hive.checksum_ok and not hive.faults]
     if clean:
-        yield Row("hives", f"{', '.join(clean)}: clean", "good", level=2)
+        names = ", ".join(hive.name for hive in clean)
+        walked = "and sound" if all(hive.faults is not None for hive in clean) else "(--deep walks through them)"
+        yield Row("hives", f"{names}: written back {walked}", "good", level=2)
     for hive in facts.hives:
+        if hive.faults:
+            more = f", and {len(hive.faults) - 1} more faults" if len(hive.faults) > 1 else ""
+            yield Row("hive", f"{hive.name} is damaged: {hive.faults[0]}{more}", "bad", level=2)
         if hive.dirty or not hive.checksum_ok:
             state = "is dirty" if hive.dirty else "is clean"
             reason = f": {hive.dirty_reason}" if hive.dirty_reason else ""
@@ -55,15 +60,19 @@ def windows(inspection: Inspection) -> Iterator[Row]:
             yield Row("hive", text, "warning", level=2)
 
 
-def _absent(inspection: Inspection) -> str:
-    hidden = [str(item.partition) for item in inspection.volumes if item.problem]
-    return "no Windows found" + (f", but partition {', '.join(hidden)} cannot be read" if hidden else "")
+def absent(inspection: Inspection) -> str:
+    """What to say where no Windows was found: that there is none, or which partition may hold one."""
+    hidden = [item for item in inspection.volumes if item.problem]
+    if not hidden:
+        return "no Windows found"
+    numbers = ", ".join(str(item.partition) for item in hidden)
+    return f"not determinable: partition {numbers} cannot be read: {hidden[0].problem}"
 
 
 def target(inspection: Inspection) -> Iterator[Row]:
     """The PVS target device software."""
     if inspection.windows is None:
-        yield Row("target", "no Windows found")
+        yield Row("target", absent(inspection))
         return
     facts = inspection.windows.target_software
     stale = inspection.windows.stale
@@ -82,7 +91,11 @@ def target(inspection: Inspection) -> Iterator[Row]:
     files = [_file_text(file) for file in facts.files if file.present]
     if files:
         yield Row("files", ", ".join(files), level=2)
-    missing = [file.path for file in facts.files if not file.present]
+    for file in facts.files:
+        if file.problem is not None:
+            there = "is there, but cannot be read" if file.present else "not determinable"
+            yield Row("unread", f"{file.path} {there}: {file.problem}", "unknown", level=2)
+    missing = [file.path for file in facts.files if file.present is False]
     if missing and facts.installed:
         yield Row("missing", ", ".join(missing), level=2)
 
@@ -94,4 +107,4 @@ def _service_text(service: ServiceFacts) -> str:
 
 def _file_text(file: DriverFileFacts) -> str:
     name = file.path.rpartition("\\")[2]
-    return f"{name} {file.version}" if file.version else f"{name} {file.size} bytes"
+    return f"{name} {file.version}" if file.version else f"{name} {file.size} bytes" if file.size is not None else name

@@ -24,6 +24,13 @@ not show it), `skipped` (left out, or the question does not arise). A [profile](
 how much.
 """
 
+_RESTS = """## What each verdict rests on
+
+A verdict says no more than what was read for it, which is listed here and, as `reads`, beside each verdict in JSON.
+What was found there stands in `evidence`. Of what cannot be read the verdict is `unknown`, never `pass`. A fault in
+what is read on the way is a finding of NTF106 (the volume) or HIV102 (the hives), whatever rule met it.
+"""
+
 
 def page() -> str:
     """The text of the page."""
@@ -33,6 +40,8 @@ def page() -> str:
     for rule in rules:
         without = ", ".join(f"`{profile.name}`" for profile in profiles if not profile.selects(rule.code))
         parts.append(f"| [{rule.code}](#{rule.code.lower()}) | {rule.severity} | {_cell(rule.title)} | {without} |")
+    parts += ["", _RESTS, "| code | rests on |", "|---|---|"]
+    parts += [f"| [{rule.code}](#{rule.code.lower()}) | {_cell(rule.reads)} |" for rule in rules]
     family = None
     for rule in rules:
         if rule.family != family:

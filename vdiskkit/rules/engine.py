@@ -203,7 +203,13 @@ def _result(
     rule: Rule, verdict: Verdict, reason: str | None, evidence: tuple[str, ...] = (), findings: int = 0
 ) -> RuleResult:
     return RuleResult(
-        code=rule.code, title=rule.title, verdict=verdict, reason=reason, evidence=evidence, findings=findings
+        code=rule.code,
+        title=rule.title,
+        verdict=verdict,
+        reads=rule.reads,
+        reason=reason,
+        evidence=evidence,
+        findings=findings,
     )
 
 

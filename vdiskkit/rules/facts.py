@@ -99,6 +99,7 @@ class RuleResult(Facts):
         code: Code of the rule.
         title: What the rule demands.
         verdict: ``pass``, ``note``, ``warn``, ``fail``, ``unknown`` (not determinable) or ``skipped``.
+        reads: What it rests on: the places that are read to come to a verdict.
         reason: Why it is not determinable, or was skipped; None otherwise.
         evidence: What was read that made it pass, one entry for each thing worth telling.
         findings: How many findings it gave, waived ones included.
@@ -107,6 +108,7 @@ class RuleResult(Facts):
     code: str
     title: str
     verdict: Verdict
+    reads: str
     reason: str | None
     evidence: tuple[str, ...]
     findings: int

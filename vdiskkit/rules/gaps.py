@@ -19,7 +19,11 @@ def no_windows(context: Context) -> Unknown:
     encrypted = [item for item in context.inspection.volumes if item.file_system == "bitlocker"]
     if encrypted and context.windows is None:
         return Unknown(f"partition {encrypted[0].partition} is encrypted with BitLocker")
-    problems = [item.problem for item in context.inspection.volumes if item.problem]
+    problems = [
+        f"partition {item.partition} cannot be read: {item.problem}"
+        for item in context.inspection.volumes
+        if item.problem
+    ]
     if context.windows is None:
         return Unknown(problems[0] if problems else "no Windows was found in the image")
     lost = unreadable(context, *_HIVE_LOST)

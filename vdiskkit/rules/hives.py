@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vdiskkit.rules import gaps
-from vdiskkit.rules.model import Problem, Rule, Unknown, rule
+from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
 from vdiskkit.text import displayable
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def readable(context: Context) -> Iterator[Outcome]:
     lost = context.noticed("windows.hive_unreadable")
     # Without SYSTEM there are no services and no control set either: that is said once.
     yield from lost or context.noticed(*_FOLLOWING)
-    yield from context.noticed(*_DAMAGE)
+    # One damaged place is met by many questions.
+    yield from {problem.location or problem.message: problem for problem in context.noticed(*_DAMAGE)}.values()
 
 
 @rule(
@@ -107,7 +108,7 @@ def transactions(context: Context) -> Iterator[Outcome]:
 
 @rule(
     "HIV104",
-    "What SOFTWARE and SYSTEM hold is what Windows will read",
+    "No log that SOFTWARE or SYSTEM needs is lost",
     severity="error",
     reads="base block of both hives, and the logs beside those that were not written back",
     judgement="passes when a hive was written back, or its logs could be replayed; fails otherwise",
@@ -158,6 +159,36 @@ def in_the_hive(context: Context) -> Iterator[Outcome]:
         return
     for key, name, text in _only_in_logs(facts):
         yield Problem(f"{name} {text} only in a log of the SOFTWARE hive", context.at(f"{key}, {name}"))
+
+
+@rule(
+    "HIV106",
+    "SOFTWARE and SYSTEM hold together",
+    severity="error",
+    reads="with --deep: all bins, cells, keys, lists and values of both hives, as after the replay of their logs",
+    judgement="passes when each pointer leads to what it should, each cell is used once and each key is listed by the "
+    "key that it names as its parent; fails otherwise. Without --deep it does not apply",
+    why="Windows refuses such a hive, or drops the part that is damaged when it loads it: what is read here is then "
+    "not what a target has.",
+    fix="take the last version of the vDisk whose hives are sound",
+    versions="all",
+    source=_REGF,
+)
+def sound(context: Context) -> Iterator[Outcome]:
+    """Judge the walk through both hives."""
+    if context.windows is None or not context.windows.hives:
+        yield gaps.no_windows(context)
+        return
+    for hive in context.windows.hives:
+        if hive.faults is None:
+            lost = gaps.unreadable(context, "windows.hive_unreadable")
+            yield lost or NotApplicable("--deep walks through the hives")
+            return
+    for hive in context.windows.hives:
+        for fault in hive.faults or ():
+            yield Problem(f"the {hive.name} hive is damaged", context.at(f"hive:{hive.name}"), fault)
+        if not hive.faults:
+            yield Passed(f"{hive.name}: {hive.hive_bins_size} bytes of bins walked through")
 
 
 def _only_in_logs(facts: LicensingFacts) -> Iterator[tuple[str, str, str]]:

@@ -60,9 +60,11 @@ def _channel(key: ProductKeyFacts) -> str | None:
     "KMS101",
     "The installed Windows key is a KMS client key",
     severity="error",
-    reads="DigitalProductId4 (else DigitalProductId), decoded and looked up among the published KMS client keys",
+    reads="DigitalProductId4 (else DigitalProductId), decoded and looked up among the published KMS client keys; the "
+    "channel that Windows stored with it",
     judgement="when KMS is wanted: passes with a published KMS client key (GVLK), or with a removed key whose channel "
-    "is Volume:GVLK; fails with any other key",
+    "is Volume:GVLK; gives a note for a key of that channel that Microsoft's list does not have; fails with any other "
+    "channel; not determinable when the key is in no list and has no channel",
     why="With a MAK, OEM or retail key the targets never ask the KMS host, whatever the licence mode says.",
     fix=_IPK,
     versions=_VISTA,
@@ -84,20 +86,32 @@ def client_key(context: Context) -> Iterator[Outcome]:
         yield Passed(f"{key.key}: {_products(key)}")
     elif key.is_gvlk is None and channel == "gvlk":
         yield Passed("the key was removed from the registry; its channel is Volume:GVLK")
-    elif key.is_gvlk is None and channel is None:
-        yield Unknown("the key was removed from the registry, and no channel is stored")
+    elif channel == "gvlk":
+        yield Problem(
+            "the key is a KMS client key by its channel, and Microsoft's list does not have it",
+            _place(context, key),
+            _seen(key),
+            Severity.NOTE,
+            "none when `cscript slmgr.vbs /dli` in Private mode calls it a VOLUME_KMSCLIENT channel of this edition",
+        )
+    elif channel is None:
+        gone = "the key was removed from the registry" if key.is_gvlk is None else "Microsoft's list has no such key"
+        yield Unknown(f"{gone}, and no channel is stored")
     else:
-        kind = f" but {key.channel}" if key.channel and channel != "gvlk" else ", and no published one"
         both = " although licence mode KMS and Standard mode are set" if _sealed_for_kms(context) else ""
-        yield Problem(f"the installed key is no KMS client key{kind}{both}", _place(context, key), _seen(key))
+        yield Problem(
+            f"the installed key is no KMS client key but {key.channel}{both}", _place(context, key), _seen(key)
+        )
 
 
 @rule(
     "KMS102",
     "The KMS client key belongs to the installed edition",
     severity="warning",
-    reads="the products of the installed KMS client key, EditionID, build and installation type",
-    judgement="passes when one of the products is the installed one; warns otherwise",
+    reads="the products of the installed KMS client key, else the edition stored with it; EditionID, build and "
+    "installation type",
+    judgement="passes when one of the products, or the edition stored with a key that Microsoft's list does not have, "
+    "is the installed one; warns otherwise",
     why="A key of another edition is refused at activation (0xC004F069), or changes the edition at the next start.",
     fix=_IPK,
     versions=_VISTA,
@@ -108,6 +122,8 @@ def edition(context: Context) -> Iterator[Outcome]:
     key = _key(context)
     if isinstance(key, Unknown):
         yield key
+    elif not key.is_gvlk and key.client_key:
+        yield from _stored_edition(context, key)
     elif not key.is_gvlk:
         yield NotApplicable("the installed key is no KMS client key")
     elif key.fits_edition is None:
@@ -149,8 +165,8 @@ def host_key(context: Context) -> Iterator[Outcome]:
     "Key and channel agree",
     severity="error",
     reads="the decoded key and the channel in DigitalProductId4, both blobs of the key",
-    judgement="passes when a published KMS client key has the channel Volume:GVLK and the other way round, and both "
-    "blobs hold the same key; fails otherwise",
+    judgement="passes when a published KMS client key has the channel Volume:GVLK, and both blobs hold the same key; "
+    "fails otherwise. A key of that channel need not be in Microsoft's list",
     why="The two are written together. When they differ, one of them was written by hand or by a tool, and Windows "
     "itself goes by what is in its token store.",
     fix=_IPK,
@@ -168,8 +184,6 @@ def agreement(context: Context) -> Iterator[Outcome]:
         yield Unknown("the key was removed from the registry" if key.cleared else "no channel is stored with the key")
     elif key.is_gvlk and channel != "gvlk":
         yield Problem("the key is a KMS client key, but its channel is another one", _place(context, key), _seen(key))
-    elif not key.is_gvlk and channel == "gvlk" and not _gvlk_wanted(context):
-        yield Problem("the channel is Volume:GVLK, but the key is no published one", _place(context, key), _seen(key))
     if key.blobs_agree is False:
         yield Problem("DigitalProductId and DigitalProductId4 hold different keys", _place(context, key), _seen(key))
 
@@ -296,7 +310,7 @@ def answer_files(context: Context) -> Iterator[Outcome]:
     "KMS112",
     "The token store of this Windows holds tokens.dat",
     severity="warning",
-    reads="the folder of the licence store that this build uses",
+    reads="the folder of the licence store that TokenStore of the licensing service names, else that of this build",
     judgement="passes when tokens.dat is there; warns when it is missing, and fails when the disk is also in Standard "
     "mode with KMS wanted",
     why="Windows builds the store anew at its next start and then needs its licences and its key again. In Standard "
@@ -335,7 +349,7 @@ def tokens(context: Context) -> Iterator[Outcome]:
     "KMS113",
     "No token store of another Windows version is left",
     severity="warning",
-    reads="the folders that other Windows versions keep their licences in",
+    reads="the folders that other Windows versions keep their licences in, TokenStore of the licensing service",
     judgement="passes when none of them holds tokens.dat; warns otherwise",
     why="The store of another version is what an in-place upgrade leaves, or what a script with a wrong path made: "
     "cleaning it does nothing, and the store in use was not cleaned.",
@@ -392,6 +406,21 @@ def fresh(context: Context) -> Iterator[Outcome]:
             yield Problem("tokens.dat is much older than the last session", context.at(f"ntfs:\\{found.path}"), text)
         else:
             yield Passed(text)
+
+
+def _stored_edition(context: Context, key: ProductKeyFacts) -> Iterator[Outcome]:
+    """Compare the edition that Windows stored with a key with the installed one."""
+    installed = context.windows.edition_id if context.windows is not None else None
+    if not key.edition_type or not installed:
+        yield Unknown("Microsoft's list does not have the key, and no edition is stored with it or with Windows")
+    elif key.edition_type.casefold() == installed.casefold():
+        yield Passed(f"the edition stored with the key is {installed}")
+    else:
+        yield Problem(
+            "the KMS client key belongs to another edition",
+            _place(context, key),
+            f"key of {key.edition_type}; installed is {installed}",
+        )
 
 
 def _gvlk_wanted(context: Context) -> bool:

@@ -219,8 +219,9 @@ def activation_type(context: Context) -> Iterator[Outcome]:
     severity="note",
     reads=r"the newest licensing events in Windows\System32\winevt\Logs\Application.evtx: 12288, 12289, 8198, 1003, "
     r"1025",
-    judgement="passes with the last answer as evidence; gives a note when the last request of a service has no answer "
-    "after it, or ended with an error. It never says whether Windows is activated",
+    judgement="passes with the last answer as evidence, when it says that it was successful; gives a note when the "
+    "last request of a service has no answer after it, or when that answer or the last activation ended with an error. "
+    "It never says whether Windows is activated",
     why="The log of the master shows which KMS host was asked, with which client machine id, and how many clients the "
     "host had counted.",
     fix="check `cscript slmgr.vbs /dlv` in Private mode, and that the KMS host is reachable on its port (1688)",
@@ -237,7 +238,8 @@ def witness(context: Context) -> Iterator[Outcome]:
         yield Unknown("the Application event log is not there or cannot be read")
         return
     if not log.events:
-        yield Unknown(f"no licensing event was found in the newest {log.chunks_read * 64} KiB of the event log")
+        left = f"; {log.chunks_left} older chunks were not read" if log.chunks_left else ""
+        yield Unknown(f"no licensing event was found in the newest {log.chunks_read * 64} KiB of the event log{left}")
         return
     where = context.at(f"ntfs:\\{log.path}")
     for service in dict.fromkeys(event.service for event in log.events):
@@ -248,8 +250,15 @@ def witness(context: Context) -> Iterator[Outcome]:
             yield Problem(f"the last KMS request of {service} has no answer after it", where, _told(request))
         elif failed is not None and (answer is None or _after(failed, answer)):
             yield Problem(f"the last activation of {service} failed", where, _told(failed))
+        elif answer is not None and answer.status is None:
+            yield Unknown(f"what the last answer of a KMS host to {service} says cannot be read")
+        elif answer is not None and answer.status != _SUCCESS:
+            yield Problem(f"the last answer of a KMS host to {service} is an error", where, _told(answer))
         else:
             yield from (Passed(_told(event)) for event in events)
+
+
+_SUCCESS = "0x00000000"
 
 
 def _newest(events: list[LicensingEventFacts], number: int) -> LicensingEventFacts | None:

@@ -16,18 +16,21 @@ __all__ = ["RULES"]
 
 _MIB = 1024 * 1024
 _NTFS = "NTFS on-disk format, as documented by the Linux-NTFS project"
-_STATES = ("ntfs.not_clean",)
-"""What is told of a volume that is no damage; everything else that is told of one is."""
+_STATES = ("ntfs.not_clean", "ntfs.hibernation_unknown")
+"""Notices of the volume that tell its state, which has rules of its own. All others tell damage."""
+_RECORD = " > mft:"
 
 
 @rule(
     "NTF101",
     "Windows was shut down and the volume is clean",
     severity="warning",
-    reads="the dirty flag of $Volume and the restart area of $LogFile",
-    judgement="passes when the flag is clear and the log is closed; warns otherwise",
+    reads="the dirty flag of $Volume and the restart area of $LogFile of the Windows volume, the dirty flag of every "
+    "other NTFS volume",
+    judgement="passes when the flags are clear and the log is closed; warns otherwise; not determinable when a flag "
+    "cannot be read",
     why="Every target would check or replay the volume at each of its starts, and what was read here may not be the "
-    "last state.",
+    "last state. That holds for other volumes of the disk, too.",
     fix="start the vDisk in Private mode, run `chkdsk C: /f` and restart, then shut Windows down properly",
     versions="all",
     source=_NTFS,
@@ -43,6 +46,19 @@ def clean(context: Context) -> Iterator[Outcome]:
         reasons.append(f"$LogFile is {volume.log}" + (f": {volume.log_problem}" if volume.log_problem else ""))
     if reasons:
         yield Problem("the volume was not closed properly", context.at("ntfs:$Volume"), "; ".join(reasons))
+    for item in context.inspection.volumes:
+        if item.selected or item.file_system != "ntfs":
+            continue
+        if item.dirty is None:
+            yield Unknown(f"the dirty flag of partition {item.partition} cannot be read")
+        elif item.dirty:
+            yield Problem(
+                f"partition {item.partition} was not closed properly",
+                context.at(f"partition:{item.partition} > ntfs:$Volume"),
+                "the dirty flag is set",
+                fix=f"start the vDisk in Private mode, run `chkdsk /f` on the volume of partition {item.partition}, "
+                "then shut Windows down properly",
+            )
 
 
 @rule(
@@ -154,8 +170,8 @@ def free_space(context: Context) -> Iterator[Outcome]:
     "The structures of the volume that were read are whole",
     severity="error",
     reads="boot sector, MFT records, directory indexes and $Bitmap, as far as the other questions need them",
-    judgement="passes when nothing damaged was met, whatever was read and by whom; fails otherwise. With --deep the "
-    "whole volume is checked",
+    judgement="passes when nothing damaged was met, whatever was asked; fails otherwise. With --deep the whole volume "
+    "is checked",
     why="A damaged record or index hides files: what is missing here may be there, and the other way round.",
     fix="start the vDisk in Private mode and run `chkdsk C: /f`",
     versions="all",
@@ -163,8 +179,13 @@ def free_space(context: Context) -> Iterator[Outcome]:
 )
 def structures(context: Context) -> Iterator[Outcome]:
     """Look for damage that was met."""
-    told = {notice.code for notice in context.inspection.notices if notice.code.startswith("ntfs.")}
-    problems = context.noticed(*sorted(told.difference(_STATES)))
+    inspection = context.inspection
+    met = {item for item in inspection.notices if item.code.startswith("ntfs.") and item.code not in _STATES}
+    # Whatever question met it. Damage in a hive has a rule of its own.
+    met |= {item for item in inspection.damage if _in_volume(item.location or "")}
+    # Several notices may tell of one damaged place.
+    places = dict.fromkeys((item.message, item.location) for item in inspection.notices if item in met)
+    problems = [Problem(message, location) for message, location in places]
     broken = [item for item in context.inspection.volumes if item.problem and item.file_system == "ntfs"]
     for item in broken:
         yield Problem(f"the volume cannot be read: {item.problem}", context.at(f"partition:{item.partition}"))
@@ -172,6 +193,10 @@ def structures(context: Context) -> Iterator[Outcome]:
         yield from problems
     elif context.inspection.volume is None and not broken:
         yield _no_volume(context)
+
+
+def _in_volume(location: str) -> bool:
+    return _RECORD in location and "hive:" not in location
 
 
 def _no_volume(context: Context) -> Unknown:

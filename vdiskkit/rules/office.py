@@ -25,7 +25,8 @@ _MARKER = "lic_bisf_rearmof_run"
 def _products(context: Context) -> tuple[OfficeFacts, ...] | Unknown:
     if context.licensing is None:
         return gaps.no_windows(context)
-    return gaps.unreadable(context, "licensing.office_unreadable") or context.licensing.office
+    lost = gaps.unreadable(context, "licensing.office_unreadable")
+    return lost or context.licensing.office
 
 
 @rule(
@@ -62,9 +63,11 @@ def volume_edition(context: Context) -> Iterator[Outcome]:
     "OFF102",
     "The Office key is a KMS client key",
     severity="error",
-    reads="DigitalProductID of each volume product, decoded and looked up among the published KMS client keys",
-    judgement="when KMS is wanted: passes with published KMS client keys or without volume Office; fails with another "
-    "key; not determinable for Click-to-Run, which stores no key",
+    reads="DigitalProductID of each volume product, decoded and looked up among the published KMS client keys; the "
+    "channel stored with it",
+    judgement="when KMS is wanted: passes with KMS client keys, published or by their channel, or without volume "
+    "Office; fails with a key of another channel; not determinable for Click-to-Run, which stores no key, and for a "
+    "key that is in no list and has no channel",
     why="With a MAK the targets use up its activations one by one, and after a while Office stops activating.",
     fix="start the vDisk in Private mode and run `cscript ospp.vbs /inpkey:<KMS client key of this Office>`, then seal "
     "again",
@@ -85,9 +88,9 @@ def key(context: Context) -> Iterator[Outcome]:
         if office.volume is False:
             continue
         found = office.product_key
-        if found is None or found.is_gvlk is None:
+        if found is None or found.client_key is None:
             unknown.append(office)
-        elif not found.is_gvlk:
+        elif not found.client_key:
             channel = f", channel {found.channel}" if found.channel else ""
             yield Problem(
                 "the key of a volume Office is no KMS client key",
@@ -95,9 +98,10 @@ def key(context: Context) -> Iterator[Outcome]:
                 f"{_name(office)}: {found.key}{channel}",
             )
         else:
-            yield Passed(f"{_name(office)}: {found.key}")
+            by_channel = "" if found.is_gvlk else ", by its channel; Microsoft's list does not have it"
+            yield Passed(f"{_name(office)}: {found.key or 'removed from the registry'}{by_channel}")
     if unknown:
-        yield Unknown(f"{_name(unknown[0])} stores no key that can be read")
+        yield Unknown(f"{_name(unknown[0])} stores no key that can be read, or one of no known kind")
 
 
 @rule(
@@ -196,12 +200,7 @@ def _name(office: OfficeFacts) -> str:
 
 
 def _place(context: Context, office: OfficeFacts) -> str:
-    view = "WOW6432Node\\" if office.view == "wow6432node" else ""
-    if office.product_code:
-        path = rf"{view}Microsoft\Office\{office.version}\Registration\{office.product_code}"
-    else:
-        path = rf"{view}Microsoft\Office\ClickToRun\Configuration, ProductReleaseIds"
-    return context.at(rf"HKLM\SOFTWARE\{path}")
+    return context.at(office.found_at)
 
 
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdiskkit.rules.model import Rule, Unknown, rule
+from vdiskkit.rules.model import Passed, Rule, Unknown, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _TABLE = (
     "gpt.copies_differ",
     "gpt.primary_damaged",
     "gpt.backup_damaged",
+    "gpt.backup_misplaced",
     "gpt.entry_damaged",
     "gpt.no_protective_mbr",
     "gpt.sector_size",
@@ -34,7 +35,8 @@ _TABLE = (
     "The partition table is whole",
     severity="warning",
     reads="MBR, both copies of the GPT with their checksums",
-    judgement="passes when both copies are right and agree; warns otherwise",
+    judgement="passes when both copies are right, agree and lie where they belong, the backup in the last sector; "
+    "warns otherwise",
     why="Windows and PVS repair or use one of the copies, not always the same; the next resize may use the wrong one.",
     fix="in Private mode: gdisk or `diskpart` (rescan), or let Windows repair the GPT at its next start",
     versions="all",
@@ -92,6 +94,30 @@ def one_windows(context: Context) -> Iterator[Outcome]:
         yield Unknown(f"partition {lost[0].partition} cannot be read: {lost[0].problem}")
     elif not context.inspection.volumes:
         yield Unknown("no partition was found")
+
+
+@rule(
+    "PRT104",
+    "Every volume lies in a partition of its own",
+    severity="warning",
+    reads="the type of every partition",
+    judgement="passes when none belongs to a dynamic disk (LDM) or to Storage Spaces; warns otherwise",
+    why="Such a partition may be one half of a mirror, or a piece of a volume that goes on elsewhere: what is read in "
+    "it alone need not be what Windows shows, and a change of it alone leaves the other half as it was.",
+    fix="copy the contents to a basic disk and make the vDisk of that",
+    versions="all",
+    source="learn.microsoft.com: basic and dynamic disks; Storage Spaces overview",
+)
+def own_partition(context: Context) -> Iterator[Outcome]:
+    """Look for volume managers."""
+    problems = context.noticed("partition.managed")
+    partitions = context.inspection.partitions.partitions
+    if problems:
+        yield from problems
+    elif not partitions:
+        yield Unknown("no partition was found")
+    else:
+        yield Passed(", ".join(f"{item.number}: {item.type_name}" for item in partitions))
 
 
 RULES = tuple(value for value in list(globals().values()) if isinstance(value, Rule))

@@ -130,7 +130,7 @@ def license_mode(context: Context) -> Iterator[Outcome]:
         yield Unknown(f"licence mode {context.pvp.license_mode_value} has no known meaning")
     elif wanted not in ("any", found):
         yield Problem(f"the licence mode is {_upper(found)}, not {_upper(wanted)}", where, f"licenseMode {found}")
-    elif found == "none" and not context.chosen and context.licensing and context.licensing.product_key.is_gvlk:
+    elif found == "none" and not context.chosen and context.licensing and context.licensing.product_key.client_key:
         yield Problem(
             "the licence mode is None, but the image holds a KMS client key",
             where,

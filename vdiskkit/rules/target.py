@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from vdiskkit.rules import gaps
 from vdiskkit.rules.facts import Severity
 from vdiskkit.rules.model import NotApplicable, Passed, Problem, Rule, Unknown, rule
+from vdiskkit.text import displayable
+from vdiskkit.windows.guest_path import other_drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vdiskkit.rules.model import Context, Outcome
+    from vdiskkit.windows.state_facts import PendingRebootFacts
 
 __all__ = ["RULES"]
 
@@ -46,7 +49,7 @@ def windows(context: Context) -> Iterator[Outcome]:
         name = context.windows.product_name or "Windows, product name unreadable"
         yield Passed(f"{name}, build {context.windows.build}")
         return
-    hidden = [item for item in context.inspection.volumes if item.problem or item.file_system == "bitlocker"]
+    hidden = [item for item in context.inspection.volumes if item.problem]
     if hidden:
         yield Unknown(f"partition {hidden[0].partition} cannot be read: {hidden[0].problem}")
     else:
@@ -112,7 +115,8 @@ def starts(context: Context) -> Iterator[Outcome]:
     "The files of the PVS target software are there",
     severity="error",
     reads="the files that the services name in ImagePath",
-    judgement="passes when all exist; fails otherwise",
+    judgement="passes when all exist; fails when one does not; not determinable when one lies on another drive, or "
+    "where it should be cannot be read. What is in the files is no matter",
     why="A service whose file is missing does not start; for the drivers that means a target that stops with 0x7B.",
     fix=_REINSTALL,
     versions=_PVS,
@@ -123,12 +127,10 @@ def files(context: Context) -> Iterator[Outcome]:
     if context.windows is None or context.windows.target_software.installed is None:
         yield gaps.no_windows(context) if context.windows is None else _no_services(context)
         return
-    lost = gaps.unreadable(context, "windows.file_unreadable")
-    if lost is not None:
-        yield lost
-        return
     for file in context.windows.target_software.files:
-        if not file.present:
+        if file.present is None:
+            yield Unknown(f"whether {displayable(file.path)} is there is not known: {file.problem}")
+        elif not file.present:
             yield Problem("a file of the PVS target software is missing", context.at(f"ntfs:\\{file.path}"))
 
 
@@ -212,8 +214,10 @@ def domain_password(context: Context) -> Iterator[Outcome]:
     "TGT111",
     "Page file and event logs stay on the vDisk",
     severity="note",
-    reads="PagingFiles, File of the event logs Application, System and Security, the time zone",
-    judgement="passes when all lie on C:; gives a note when one lies on another drive",
+    reads="PagingFiles, File of the event logs Application, System and Security and of the group policies about them, "
+    "the time zone",
+    judgement="passes when all lie on the drive of Windows; gives a note when one lies on another; not determinable "
+    "when a path cannot be followed",
     why="Build tools move them to the write cache disk on purpose. Every target then needs that disk under the same "
     "letter, or it runs without page file or logs.",
     fix="none when each target has the drive; otherwise set them back to C:",
@@ -230,19 +234,28 @@ def redirected(context: Context) -> Iterator[Outcome]:
         if missing is None:
             yield Unknown(f"the setting of the {what} is not there or cannot be read")
     for line in settings.page_files or ():
-        if line[1:2] == ":" and line[:1].upper() not in ("C", "?"):
+        elsewhere = other_drive(line)
+        if elsewhere is None:
+            yield Unknown(f"where the page file lies cannot be told: {line}")
+        elif elsewhere:
             yield Problem(
                 "the page file lies on another drive",
                 context.at(rf"{_CLASS}\Control\Session Manager\Memory Management, PagingFiles"),
                 line,
             )
     for log in settings.event_logs or ():
-        if log.redirected and log.path is None:
-            yield Problem(
-                f"the event log {log.name} lies on another drive",
-                context.at(rf"{_CLASS}\Services\EventLog\{log.name}, File"),
-                log.file,
-            )
+        if log.path is not None or log.file is None:
+            continue
+        if other_drive(log.file) is None:
+            yield Unknown(f"where the event log {log.name} lies cannot be told: {log.file}")
+            continue
+        policy = rf"HKLM\SOFTWARE\Policies\Microsoft\Windows\EventLog\{log.name}, File"
+        setting = rf"{_CLASS}\Services\EventLog\{log.name}, File"
+        yield Problem(
+            f"the event log {log.name} lies on another drive",
+            context.at(policy if log.by_policy else setting),
+            log.file,
+        )
     yield Passed(f"time zone {settings.time_zone or 'not known'}")
 
 
@@ -250,8 +263,9 @@ def redirected(context: Context) -> Iterator[Outcome]:
     "TGT120",
     "No restart is pending for servicing",
     severity="error",
-    reads=r"the key Component Based Servicing\RebootPending, the file Windows\WinSxS\pending.xml",
-    judgement="passes without them; fails with one of them",
+    reads=r"the keys RebootPending, RebootInProgress and PackagesPending of Component Based Servicing, SetupExecute of "
+    r"the Session Manager, the file Windows\WinSxS\pending.xml",
+    judgement="passes without them; fails with one of them; not determinable when one cannot be read",
     why="An update is half-way in. Every target carries it on at every start, for minutes, and forgets it again.",
     fix="start the vDisk in Private mode and restart until Windows has finished, then seal again",
     versions="Windows Vista, Server 2008 and later",
@@ -262,24 +276,21 @@ def servicing(context: Context) -> Iterator[Outcome]:
     if context.readiness is None:
         yield gaps.no_readiness(context)
         return
-    pending = context.readiness.pending_reboot
-    if pending.component_servicing:
-        yield Problem(
-            "Windows waits for a restart to finish an update",
-            context.at(r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"),
-        )
-    if pending.pending_xml:
-        yield Problem("servicing operations are pending", context.at(r"ntfs:\Windows\WinSxS\pending.xml"))
-    if None in (pending.component_servicing, pending.pending_xml):
-        yield Unknown("the state of servicing cannot be read")
+    yield from _pending(context, context.readiness.pending_reboot, servicing=True)
 
 
 @rule(
     "TGT121",
     "No restart is pending otherwise",
     severity="warning",
-    reads=r"the key WindowsUpdate\Auto Update\RebootRequired, PendingFileRenameOperations of the Session Manager",
-    judgement="passes without them; warns with one of them",
+    reads=r"the keys RebootRequired and PostRebootReporting of WindowsUpdate\Auto Update, those below "
+    r"WindowsUpdate\Services\Pending, PendingFileRenameOperations and PendingFileRenameOperations2 of the Session "
+    r"Manager, UpdateExeVolatile of Microsoft\Updates, DVDRebootSignal of RunOnce, the key "
+    r"ServerManager\CurrentRebootAttempts, JoinDomain and AvoidSpnSet of Netlogon, Hostname and NV Hostname "
+    r"of Tcpip\Parameters, the key "
+    r"SMS\Mobile Client\Reboot Management\RebootData",
+    judgement="passes when none of them says so, and lists them; warns with each that does; not determinable when one "
+    "cannot be read",
     why="Files are replaced at the next start: on every target, at every start, as nothing is kept.",
     fix="start the vDisk in Private mode once more and shut it down, then seal again",
     versions="all",
@@ -290,21 +301,7 @@ def restarts(context: Context) -> Iterator[Outcome]:
     if context.readiness is None:
         yield gaps.no_readiness(context)
         return
-    pending = context.readiness.pending_reboot
-    if pending.windows_update:
-        yield Problem(
-            "Windows Update waits for a restart",
-            context.at(r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired"),
-        )
-    if pending.file_renames:
-        first = f", the first: {pending.first_renames[0]}" if pending.first_renames else ""
-        yield Problem(
-            "files are to be moved or deleted at the next start",
-            context.at(rf"{_CLASS}\Control\Session Manager, PendingFileRenameOperations"),
-            f"{pending.file_renames} operations{first}",
-        )
-    if None in (pending.windows_update, pending.file_renames):
-        yield Unknown("the state of pending restarts cannot be read")
+    yield from _pending(context, context.readiness.pending_reboot, servicing=False)
 
 
 @rule(
@@ -346,6 +343,18 @@ def setup(context: Context) -> Iterator[Outcome]:
         yield Problem("the image is not in its final state", where, state.image_state)
     if None in (state.setup_in_progress, state.setup_type, state.image_state):
         yield Unknown("the state of Windows Setup cannot be read")
+
+
+def _pending(context: Context, pending: PendingRebootFacts, *, servicing: bool) -> Iterator[Outcome]:
+    places = [place for place in pending.places if place.servicing == servicing]
+    for place in places:
+        where = f"{place.key}, {place.value}" if place.value else place.key
+        if place.pending:
+            yield Problem(place.meaning, context.at(where), place.found)
+        elif place.pending is None:
+            yield Unknown(f"{where} cannot be read")
+        else:
+            yield Passed(f"nothing at {where}")
 
 
 def _no_services(context: Context) -> Unknown:

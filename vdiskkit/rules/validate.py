@@ -58,8 +58,8 @@ def validate(
         fail_on: Severity from which on the disk is not fit; None for the profile's.
         strict_unknown: Whether what is not determinable is an error; None for the profile's.
         rules: Rules of your own, made with :func:`vdiskkit.rule`.
-        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, every copy of every structure of
-            the disk's file and of its parents.
+        deep: Also read what costs more than a glance: a $Bitmap larger than 2 MiB, SOFTWARE and SYSTEM whole, every
+            copy of every structure of the disk's file and of its parents.
         now: The time that waivers are judged by; None for the present.
         chosen_by: Why this profile is used, for the report.
 

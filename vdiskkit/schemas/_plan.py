@@ -118,6 +118,10 @@ PLAN: dict[str, Any] = _object(
         "path": _told(_TEXT, "The disk; in a plan file its whole path."),
         "disk_id": _told(_TEXT_OR_NULL, "Id of the disk: of a VHD its own, of a VHDX that of its virtual disk."),
         "volume": _told({"anyOf": [_COUNT, {"type": "null"}]}, "Chosen partition, null for the one with Windows."),
+        "partition": _told({"anyOf": [_COUNT, {"type": "null"}]}, "The partition that is changed, null when none is."),
+        "control_set": _told(
+            {"anyOf": [_COUNT, {"type": "null"}]}, "What CurrentControlSet means, null when no hive is changed."
+        ),
         "forced": {"type": "array", "items": _TEXT, "description": "Gates that were forced."},
         "now": _told({"type": "string", "format": "date-time"}, "The time that changed keys and fields get."),
         "operations": _array("Operation", "What was asked for."),

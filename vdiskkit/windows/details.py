@@ -17,6 +17,7 @@ from vdiskkit.windows.values import number_value, text_value
 if TYPE_CHECKING:
     from vdiskkit.facts import NoticeLog
     from vdiskkit.registry import Hive, RegistryKey
+    from vdiskkit.registry.facts import HiveFacts
     from vdiskkit.windows.image import WindowsImage
 
 __all__ = ["CURRENT_VERSION", "installed_build", "open_hive", "read_windows"]
@@ -33,8 +34,14 @@ def installed_build(key: RegistryKey | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
 
 
-def read_windows(image: WindowsImage, log: NoticeLog) -> WindowsFacts:
-    """Gather the facts about the installation; what cannot be read becomes a notice, not an error."""
+def read_windows(image: WindowsImage, log: NoticeLog, *, deep: bool = False) -> WindowsFacts:
+    """Gather the facts about the installation; what cannot be read becomes a notice, not an error.
+
+    Args:
+        image: The installation.
+        log: Takes what could not be read.
+        deep: Also walk through SOFTWARE and SYSTEM from end to end.
+    """
     software, system = (open_hive(image, name, log) for name in ("SOFTWARE", "SYSTEM"))
     current = _find(software, CURRENT_VERSION, log)
     control_set = _control_set(image, system, log)
@@ -55,9 +62,21 @@ def read_windows(image: WindowsImage, log: NoticeLog) -> WindowsFacts:
         installation_type=value(lambda: text_value(current, "InstallationType"), None),
         computer_name=value(lambda: _computer_name(control), None),
         control_set=control_set,
-        hives=tuple(hive.facts() for hive in (software, system) if hive is not None),
+        hives=tuple(_hive_facts(image, hive, log, deep=deep) for hive in (software, system) if hive is not None),
         stale=any(hive.stale for hive in (software, system) if hive is not None),
         target_software=read_target_software(image, log),
+    )
+
+
+def _hive_facts(image: WindowsImage, hive: Hive, log: NoticeLog, *, deep: bool) -> HiveFacts:
+    if not deep:
+        return hive.facts()
+    image.grant_walk(hive)
+    return log.attempt(
+        "windows.hive_unreadable",
+        f"the {hive.name} hive cannot be walked through",
+        partial(hive.facts, walk=True),
+        hive.facts(),
     )
 
 

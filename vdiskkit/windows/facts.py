@@ -34,17 +34,19 @@ class DriverFileFacts(Facts):
 
     Attributes:
         path: Path inside the volume.
-        present: Whether the file exists.
+        present: Whether the file exists; None when that cannot be told.
         size: Bytes.
         modified: Last write, UTC.
         version: File version from its version resource, if it has one.
+        problem: Why it was not looked for, or what of it cannot be read; None when nothing is.
     """
 
     path: str
-    present: bool
+    present: bool | None
     size: int | None
     modified: datetime | None
     version: str | None
+    problem: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

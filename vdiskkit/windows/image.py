@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from vdiskkit.errors import FileMissingError, KeyMissingError, UnsupportedFeatureError
+from vdiskkit.errors import FileMissingError, FormatError, KeyMissingError, ReadLimitError, UnsupportedFeatureError
 from vdiskkit.io import SourceFile
 from vdiskkit.registry import LOG_ENDINGS, Hive
 from vdiskkit.windows.regpath import HIVE_FILES, RegistryPath, parse_registry_path
+from vdiskkit.windows.values import text_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WindowsImage", "find_windows_root"]
 
-_SOFTWARE = HIVE_FILES["SOFTWARE"]
+_SOFTWARE, _SYSTEM = HIVE_FILES["SOFTWARE"], HIVE_FILES["SYSTEM"]
 _REPLAY_BYTES = 2 * 1024 * 1024 * 1024
 """What the replay of one hive may read; no hive and its logs come near it."""
 _ROOT_LIMIT = 64
@@ -27,19 +28,29 @@ _ROOT_LIMIT = 64
 
 
 def find_windows_root(volume: NtfsVolume) -> str | None:
-    """Return the Windows folder's name on ``volume``, found by its SOFTWARE hive; None when there is none."""
-    if volume.find(f"Windows\\{_SOFTWARE}") is not None:
+    """Return the Windows folder's name on ``volume``, found by its hives; None when there is none.
+
+    A Windows that has lost one of its hives is still a Windows.
+
+    Raises:
+        FormatError: The volume is damaged on the way, so that nobody can say whether there is one.
+    """
+    if _has_hives(volume, "Windows"):
         return "Windows"
     for tried, entry in enumerate(volume.listdir("")):
         if tried >= _ROOT_LIMIT:
             break
         if entry.is_directory and entry.name.casefold() not in {"windows", "."}:
             try:
-                if volume.find(f"{entry.name}\\{_SOFTWARE}") is not None:
+                if _has_hives(volume, entry.name):
                     return entry.name
             except UnsupportedFeatureError:
                 continue
     return None
+
+
+def _has_hives(volume: NtfsVolume, root: str) -> bool:
+    return any(volume.find(f"{root}\\{path}") is not None for path in (_SOFTWARE, _SYSTEM))
 
 
 class WindowsImage:
@@ -59,6 +70,7 @@ class WindowsImage:
         self._grant = grant
         self._hives: dict[str, Hive] = {}
         self._control_set: int | None = None
+        self._drive: str | None = None
 
     def registry(self, name: str) -> Hive:
         r"""Open a hive by its name: ``SOFTWARE``, ``SYSTEM``, ``SAM``, ``SECURITY``, ``DEFAULT``, ``NetworkService``.
@@ -107,6 +119,11 @@ class WindowsImage:
                 found.append((file.name, file.open()))
         return found
 
+    def grant_walk(self, hive: Hive) -> None:
+        """Allow for the reads of a walk through a whole hive."""
+        if self._grant is not None:
+            self._grant(2 * hive.source.size)
+
     def open_hives(self) -> dict[str, Hive]:
         """The hives opened so far, by name."""
         return dict(self._hives)
@@ -120,6 +137,22 @@ class WindowsImage:
         """
         source = self.volume.lookup(path).open()
         return cast("BinaryIO", io.BufferedReader(SourceFile(source), buffer_size=64 * 1024))
+
+    @property
+    def system_drive(self) -> str:
+        r"""Letter of the volume in the running Windows, lower case, as SystemRoot says; ``c`` when it does not."""
+        if self._drive is None:
+            self._drive = "c"
+            try:
+                key = self.registry("SOFTWARE").find(r"Microsoft\Windows NT\CurrentVersion")
+                stored = text_value(key, "SystemRoot") or ""
+            except (FormatError, FileMissingError) as exc:
+                if isinstance(exc, ReadLimitError) and exc.used_up:
+                    raise
+                stored = ""
+            if stored[1:3] == ":\\" and stored[0].isascii() and stored[0].isalpha():
+                self._drive = stored[0].lower()
+        return self._drive
 
     @property
     def control_set(self) -> int | None:

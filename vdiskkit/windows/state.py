@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from vdiskkit.errors import FileMissingError
+from vdiskkit.errors import CorruptStructureError, FileMissingError
 from vdiskkit.registry.filetime import filetime_to_datetime
 from vdiskkit.windows.details import open_hive
+from vdiskkit.windows.guest_path import guest_path
 from vdiskkit.windows.state_facts import (
     EventLogPathFacts,
     NetlogonFacts,
@@ -20,7 +21,6 @@ from vdiskkit.windows.state_facts import (
     SettingsFacts,
     SetupFacts,
 )
-from vdiskkit.windows.target import guest_path
 from vdiskkit.windows.values import number_value, text_value
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ T = TypeVar("T")
 
 _CURRENT = r"Microsoft\Windows\CurrentVersion"
 _SERVICING = rf"{_CURRENT}\Component Based Servicing"
+_LOG_POLICIES = r"Policies\Microsoft\Windows\EventLog"
 _EVENT_LOGS = ("Application", "System", "Security")
-_USUAL_LOGS = r"system32\winevt\logs"
-_RENAMES_SHOWN = 10
 _MARKERS = tuple(f"LIC_BISF_Rearm{part}_{what}" for part in ("OS", "OF") for what in ("run", "date"))
 _DOMAIN_SID = r"Policy\PolPrDmS"
-_TEXT_LIMIT = 400
+_DOMAIN_MARK = bytes((0, 0, 0, 0, 0, 5, 21, 0, 0, 0))
 
 
 class StateReader:
@@ -73,25 +72,10 @@ class StateReader:
     # -- the parts ----------------------------------------------------------------------------------------------
 
     def pending_reboot(self) -> PendingRebootFacts:
-        """Whether Windows waits for a restart, by the four places that say so."""
-        software, pending = self.software, rf"{self.image.root}\WinSxS\pending.xml"
-        servicing = update = None
-        if software is not None:
-            servicing = self.attempt(
-                "pending servicing", lambda: _exists(software, rf"{_SERVICING}\RebootPending"), None
-            )
-            path = rf"{_CURRENT}\WindowsUpdate\Auto Update\RebootRequired"
-            update = self.attempt("pending updates", lambda: _exists(software, path), None)
-        renames: tuple[str, ...] | None = None
-        if self.control_set is not None:
-            renames = self.attempt("pending file operations", self._renames, None)
-        return PendingRebootFacts(
-            component_servicing=servicing,
-            windows_update=update,
-            file_renames=None if renames is None else len(renames),
-            first_renames=(renames or ())[:_RENAMES_SHOWN],
-            pending_xml=self._file_exists(pending),
-        )
+        """Whether Windows waits for a restart, by all places that say so."""
+        from vdiskkit.windows.pending import read_pending
+
+        return read_pending(self)
 
     def setup(self) -> SetupFacts:
         """How far Windows Setup and sysprep have come."""
@@ -173,15 +157,6 @@ class StateReader:
 
     # -- how they are read --------------------------------------------------------------------------------------
 
-    def _renames(self) -> tuple[str, ...]:
-        key = self.current(r"Control\Session Manager")
-        value = key.value("PendingFileRenameOperations") if key is not None else None
-        if value is None or len(value.raw) < 4:
-            return ()
-        # Pairs of source and target; an empty target deletes, so the list cannot be read as REG_MULTI_SZ.
-        texts = value.raw[: len(value.raw) & ~1].decode("utf-16-le", "surrogatepass").split("\0")
-        return tuple(text[:_TEXT_LIMIT].removeprefix("\\??\\") for text in texts[::2] if text)
-
     def _setup_numbers(self) -> tuple[int | None, ...]:
         key = self.system.find("Setup") if self.system is not None else None
         status = key.find(r"Status\SysprepStatus") if key is not None else None
@@ -216,8 +191,14 @@ class StateReader:
         if value is None:
             return None
         sid = value.raw
-        # A SID of a domain: revision 1, four or more numbers. A machine in a workgroup has an empty value.
-        return len(sid) >= 24 and sid[0] == 1 and len(sid) == 8 + 4 * sid[1]
+        if not any(sid):
+            return False  # a machine in a workgroup: no SID at all
+        # A SID of a domain: revision 1, authority NT (5), the first of four or more numbers 21 for "not built in".
+        if len(sid) >= 24 and sid[0] == 1 and len(sid) == 8 + 4 * sid[1] and sid[2:8] + sid[8:12] == _DOMAIN_MARK:
+            return True
+        raise CorruptStructureError(
+            rf"the domain's SID in SECURITY\{_DOMAIN_SID} has {len(sid)} bytes that are none", location=value.location
+        )
 
     def _time_zone(self) -> str | None:
         key = self.current(r"Control\TimeZoneInformation")
@@ -239,14 +220,18 @@ class StateReader:
 
     def _event_log(self, service: RegistryKey, name: str) -> EventLogPathFacts:
         key = service.subkey(name)
-        stored = text_value(key, "File")
+        # A group policy wins over the log's own setting.
+        policy = self.software.find(rf"{_LOG_POLICIES}\{name}") if self.software is not None else None
+        by_policy = text_value(policy, "File")
+        stored = by_policy or text_value(key, "File")
         usual = rf"{self.image.root}\System32\winevt\Logs\{name}.evtx"
-        path = guest_path(stored, self.image.root) if stored else usual
+        path = guest_path(stored, self.image.root, self.image.system_drive) if stored else usual
         return EventLogPathFacts(
             name=name,
             file=stored,
             redirected=path is None or path.casefold() != usual.casefold(),
             path=path,
+            by_policy=by_policy is not None,
             max_size=number_value(key, "MaxSize"),
         )
 
@@ -265,10 +250,6 @@ class StateReader:
             return self.image.volume.lookup(path, follow=False).size
         except FileMissingError:
             return 0
-
-
-def _exists(hive: Hive, path: str) -> bool:
-    return hive.find(path) is not None
 
 
 def _markers(key: RegistryKey | None) -> tuple[RearmMarkerFacts, ...]:

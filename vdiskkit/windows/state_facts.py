@@ -27,8 +27,29 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingPlaceFacts(Facts):
+    r"""One place in which Windows notes that it waits for a restart.
+
+    Attributes:
+        key: Registry key, or ``ntfs:\`` and the path of a file.
+        value: Registry value, None when it is the key or file itself.
+        servicing: Whether it is about servicing (updates half-way in); else about something else.
+        pending: Whether it says that a restart is waited for; None when it cannot be read.
+        meaning: What it says then.
+        found: What was found there, None for nothing.
+    """
+
+    key: str
+    value: str | None
+    servicing: bool
+    pending: bool | None
+    meaning: str
+    found: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRebootFacts(Facts):
-    r"""Whether Windows waits for a restart to finish something, by the four places that say so.
+    r"""Whether Windows waits for a restart to finish something, by all places that say so.
 
     Attributes:
         component_servicing: Whether the key ``Component Based Servicing\RebootPending`` exists.
@@ -36,6 +57,7 @@ class PendingRebootFacts(Facts):
         file_renames: How many files are to be moved or deleted (``PendingFileRenameOperations``), 0 for none.
         first_renames: The first of their paths, as stored.
         pending_xml: Whether ``WinSxS\pending.xml`` exists.
+        places: Every place that was looked at, those above among them.
     """
 
     component_servicing: bool | None
@@ -43,6 +65,7 @@ class PendingRebootFacts(Facts):
     file_renames: int | None
     first_renames: tuple[str, ...]
     pending_xml: bool | None
+    places: tuple[PendingPlaceFacts, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +197,11 @@ class EventLogPathFacts(Facts):
 
     Attributes:
         name: ``Application``, ``System`` or ``Security``.
-        file: ``Services\EventLog\<name>``, File, as stored; None when the value is absent: the usual place.
+        file: ``Services\EventLog\<name>``, File, as stored, or the same value of a group policy, which wins; None when
+            the value is absent: the usual place.
         redirected: Whether that is another place than ``System32\winevt\Logs``.
-        path: Path inside this volume; None when it lies on another drive.
+        path: Path inside this volume; None when it lies on another drive, or cannot be followed.
+        by_policy: Whether a group policy says so (``Policies\Microsoft\Windows\EventLog\<name>``).
         max_size: MaxSize in bytes; None when absent.
     """
 
@@ -184,6 +209,7 @@ class EventLogPathFacts(Facts):
     file: str | None
     redirected: bool
     path: str | None
+    by_policy: bool
     max_size: int | None
 
 

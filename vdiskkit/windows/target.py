@@ -6,11 +6,11 @@ resource of ``BNDevice.exe`` (else of the bnistack driver), and failing that fro
 
 from __future__ import annotations
 
-import re
-from functools import partial
 from typing import TYPE_CHECKING
 
+from vdiskkit.errors import FileMissingError, FormatError, ReadLimitError
 from vdiskkit.windows.facts import DriverFileFacts, ServiceFacts, TargetSoftwareFacts
+from vdiskkit.windows.guest_path import guest_path
 from vdiskkit.windows.pe import file_version
 from vdiskkit.windows.values import number_value, text_value
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vdiskkit.registry import RegistryKey
     from vdiskkit.windows.image import WindowsImage
 
-__all__ = ["TARGET_SERVICES", "guest_path", "read_target_software"]
+__all__ = ["TARGET_SERVICES", "read_target_software"]
 
 TARGET_SERVICES = {
     "bnistack": r"System32\drivers\bnistack6.sys",
@@ -43,15 +43,8 @@ def read_target_software(image: WindowsImage, log: NoticeLog) -> TargetSoftwareF
             image_path=text_value(key, "ImagePath"),
         )
         services.append(facts)
-        path = _service_file(facts, image.root)
-        if path is not None:
-            missing = DriverFileFacts(path=path, present=False, size=None, modified=None, version=None)
-            files[name] = log.attempt(
-                "windows.file_unreadable",
-                "a file of the target software cannot be read",
-                partial(_file_facts, image, path),
-                missing,
-            )
+        if facts.present:
+            files[name] = _service_file(image, facts, log)
     unknown: tuple[str | None, str | None] = (None, None)
     version, source = log.attempt(
         "windows.target_version", "the target software's version", lambda: _version(image, files), unknown
@@ -72,47 +65,46 @@ def _services(image: WindowsImage) -> dict[str, RegistryKey | None] | None:
     return {name: image.find_key(rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}") for name in TARGET_SERVICES}
 
 
-def _service_file(service: ServiceFacts, root: str) -> str | None:
-    path = guest_path(service.image_path, root) if service.image_path else None
+def _service_file(image: WindowsImage, service: ServiceFacts, log: NoticeLog) -> DriverFileFacts:
+    """The file that a service names; where it names none, the one that the target software installs for it."""
     usual = TARGET_SERVICES[service.name]
-    if path is None and service.present and usual is not None:
-        path = f"{root}\\{usual}"
-    return path
-
-
-def guest_path(image_path: str, root: str) -> str | None:
-    r"""Turn a service's ImagePath into a path on the Windows volume; None when it lies on another drive.
-
-    Handles quotes and arguments, ``\SystemRoot\``, ``%SystemRoot%``, ``\??\C:\`` and paths that begin at the Windows
-    folder (``system32\drivers\x.sys``).
-    """
-    text = image_path.strip()
-    if text.startswith('"'):
-        text = text[1:].partition('"')[0]
+    if service.image_path:
+        path = guest_path(service.image_path, image.root, image.system_drive)
+        if path is None:
+            return _unknown(service.image_path, "it is not on the volume of Windows, or its path cannot be followed")
+    elif usual is not None:
+        path = f"{image.root}\\{usual}"
     else:
-        match = re.match(r".*?\.(?:sys|exe|dll)(?=\s|$)", text, re.IGNORECASE)
-        text = match.group() if match else text
-    text = text.removeprefix("\\??\\")
-    lowered = text.casefold()
-    for prefix in ("\\systemroot\\", "%systemroot%\\", "%windir%\\"):
-        if lowered.startswith(prefix):
-            return f"{root}\\{text[len(prefix) :]}"
-    drive = re.match(r"([a-z]):\\", lowered)
-    if drive:
-        # The letter is the running Windows' own; an offline volume is C: by all conventions of a vDisk.
-        return text[3:] if drive.group(1) == "c" else None
-    if lowered.startswith("%programfiles%\\"):
-        return "Program Files\\" + text[len("%programfiles%\\") :]
-    return f"{root}\\{text.lstrip(chr(92))}" if lowered.lstrip("\\").startswith("system32\\") else text.lstrip("\\")
+        return _unknown(service.name, "the service has no ImagePath that says where its file is")
+    return _file_facts(image, path, log)
 
 
-def _file_facts(image: WindowsImage, path: str) -> DriverFileFacts:
-    file = image.volume.find(path)
+def _unknown(path: str, problem: str) -> DriverFileFacts:
+    return DriverFileFacts(path=path, present=None, size=None, modified=None, version=None, problem=problem)
+
+
+def _file_facts(image: WindowsImage, path: str, log: NoticeLog) -> DriverFileFacts:
+    try:
+        file = image.volume.find(path)
+    except (FormatError, FileMissingError) as exc:
+        return _unknown(path, _noted(path, exc, log))
     if file is None or file.is_directory:
-        return DriverFileFacts(path=path, present=False, size=None, modified=None, version=None)
-    return DriverFileFacts(
-        path=path, present=True, size=file.size, modified=file.modified, version=file_version(file.open())
-    )
+        return DriverFileFacts(path=path, present=False, size=None, modified=None, version=None, problem=None)
+    size, modified, version, problem = None, None, None, None
+    try:
+        size, modified = file.size, file.modified
+        version = file_version(file.open())
+    except (FormatError, FileMissingError) as exc:
+        # It is there; only what it says is not known.
+        problem = _noted(path, exc, log)
+    return DriverFileFacts(path=path, present=True, size=size, modified=modified, version=version, problem=problem)
+
+
+def _noted(path: str, error: FormatError | FileMissingError, log: NoticeLog) -> str:
+    if isinstance(error, ReadLimitError) and error.used_up:
+        raise error
+    log.add_error("windows.file_unreadable", f"{path}, a file of the target software, cannot be read", error)
+    return error.message
 
 
 def _version(image: WindowsImage, files: dict[str, DriverFileFacts]) -> tuple[str | None, str | None]:

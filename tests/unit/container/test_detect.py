@@ -47,6 +47,12 @@ LOOKS = [
     ("disk", MBR + bytes(5000), "it looks like a raw disk image", "--format raw"),
     ("disk", bytes(512) + b"EFI PART" + bytes(5000), "it looks like a raw disk image", "--format raw"),
     ("disk.vhd", MBR + bytes(5000), "the footer at the end of the file is missing", "copy the file again"),
+    (
+        "disk.vhd",
+        MBR + bytes(4096) + b"conectix".ljust(512, b"\0") + bytes(3 * 512),
+        "its footer lies at 0x1200, and 1536 zeros follow, where the file should end",
+        "Copy its first 5120 bytes into a new file",
+    ),
     ("a.1.avhd", MBR + bytes(5000), "the footer at the end of the file is missing", "copy the file again"),
     ("disk", b"\xeb\x52\x90NTFS    " + bytes(499) + b"\x55\xaa", "an NTFS volume without a container", "--format raw"),
     ("disk.vhd", b"\xeb\x52\x90NTFS    " + bytes(499) + b"\x55\xaa", "the footer at the end", "copy the file again"),

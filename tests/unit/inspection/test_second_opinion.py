@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 import vdiskkit
 from tests.build.image import build_disk
 from tests.unit.rules.disks import volume
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_gpt_disk_has_no_differences(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sector_size", [512, 4096])
+def test_a_gpt_disk_has_no_differences(tmp_path: Path, sector_size: int) -> None:
     path = tmp_path / "gpt.raw"
-    path.write_bytes(build_disk([volume()], table="gpt"))
+    path.write_bytes(build_disk([volume()], table="gpt", sector_size=sector_size))
     with vdiskkit.open_vdisk(path) as disk:
         facts = disk.inspect(second_opinion=True).cross_check
     assert facts is not None

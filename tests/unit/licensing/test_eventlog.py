@@ -153,10 +153,21 @@ def test_only_the_newest_part_of_a_large_log_is_read() -> None:
     log = [kms_request(NOW), *noise_events(199, minutes(1))]
     assert witness(build_log(log, per_chunk=10)).events == ()
     facts = witness(build_log(log, per_chunk=10))
-    assert (facts.chunks, facts.chunks_read, facts.whole_log) == (20, 16, False)
+    assert (facts.chunks, facts.chunks_read, facts.chunks_left, facts.whole_log) == (20, 16, 4, False)
     assert facts.oldest == minutes(1 + 39)
     everything = witness(build_log(log, per_chunk=10), max_chunks=21)
     assert (everything.chunks_read, everything.whole_log, len(everything.events)) == (20, True, 1)
+
+
+def test_a_request_behind_unused_chunks_of_a_log_that_was_not_closed_is_found() -> None:
+    def unused(number: int, chunk: bytearray) -> None:
+        if number == 1:
+            chunk[:] = bytes(len(chunk))
+
+    log = [kms_answer(NOW), *noise_events(19, minutes(1)), kms_request(minutes(30))]
+    facts = witness(build_log(log, per_chunk=10, last_chunk=0, dirty=True, edit_chunk=unused))
+    assert [(event.event_id, event.record_id) for event in facts.events] == [(12288, 21), (12289, 1)]
+    assert (facts.whole_log, facts.newest) == (True, minutes(30))
 
 
 def test_a_log_with_room_left_is_read_whole() -> None:

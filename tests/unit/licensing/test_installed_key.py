@@ -48,6 +48,26 @@ def test_other_keys_are_masked_to_five_characters() -> None:
     assert MAK not in str(facts.to_dict())
 
 
+@pytest.mark.parametrize(
+    ("key", "channel", "client"),
+    [
+        (None, "Volume:GVLK", True),
+        (None, "Retail", True),  # published: that the channel contradicts it is a rule of its own
+        (MAK, "Volume:GVLK", True),
+        ("", "Volume:GVLK", True),
+        (MAK, "Volume:MAK", False),
+        (MAK, "Volume:CSVLK", False),
+        (MAK, "Retail", False),
+        (MAK, "", None),
+        ("", "", None),
+    ],
+)
+def test_a_client_key_is_known_by_the_list_or_by_its_channel(
+    key: str | None, channel: str, *, client: bool | None
+) -> None:
+    assert read(key=key, channel=channel).client_key is client
+
+
 def test_other_keys_are_shown_on_request() -> None:
     assert read(key=MAK, channel="Volume:MAK", show=True).key == MAK
 

@@ -13,6 +13,7 @@ from vdiskkit.licensing.office import read_office, release_name
 from vdiskkit.registry import Hive
 
 if TYPE_CHECKING:
+    from tests.build.hive import HiveBuilder
     from vdiskkit.licensing.facts import OfficeFacts
 
 
@@ -60,6 +61,27 @@ def test_click_to_run_products(name: str) -> None:
 )
 def test_which_service_licenses_an_office(name: str, build: int, service: str) -> None:
     assert {item.licensing_service for item in read(build, office=[name])} == {service}
+
+
+OFFICE_2013 = r"Microsoft\Office\15.0\ClickToRun"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("Configuration", "ProductReleaseIds"), ("propertyBag", "productreleaseid")]
+)
+def test_office_2013_by_click_to_run(key: str, value: str) -> None:
+    def edit(builder: HiveBuilder) -> None:
+        builder.sz(OFFICE_2013, "InstallPath", r"C:\Program Files\Microsoft Office 15")
+        builder.sz(rf"{OFFICE_2013}\{key}", value, "ProPlusVolume,VisioProRetail,O365ProPlusRetail")
+
+    found = read(edit=edit)
+    assert [(item.product, item.version, item.volume) for item in found] == [
+        ("Office Professional Plus 2013", "15.0", True),
+        ("Visio Professional 2013", "15.0", False),
+        ("Microsoft 365 Apps for enterprise (Office 2013)", "15.0", False),
+    ]
+    assert {item.found_at for item in found} == {rf"HKLM\SOFTWARE\{OFFICE_2013}\{key}, {value}"}
+    assert {item.install_path for item in found} == {r"C:\Program Files\Microsoft Office 15"}
 
 
 @pytest.mark.parametrize(

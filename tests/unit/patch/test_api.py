@@ -69,6 +69,7 @@ class TestPlan:
         assert plan.describe().splitlines() == [
             f"plan {plan.id} for {master}",
             f"  disk id  {plan.disk_id}",
+            "  in  partition 3, ControlSet001",
             rf"  1  set  {KEY}, Value: absent -> REG_DWORD 7",
             rf"  2  delete  {EXPLORER} (1536 bytes, 1 name)",
             r"  3  pvp  author: Image Team -> me\u{1b}[31m",
@@ -80,6 +81,15 @@ class TestPlan:
         assert plan.journal == f"{master}.vdiskkit-journal"
         assert {Path(item.file) for item in plan.ranges} == {master, master.with_suffix(".pvp")}
         assert all(item.offset % 512 == 0 == item.length % 512 for item in plan.ranges)
+
+    def test_the_place_is_named(self, master: Path) -> None:
+        plan = vdiskkit.plan(master, [dword("Value", 7)], now=NOW)
+        assert (plan.place, plan.partition, plan.control_set) == ("partition 3, ControlSet001", 3, 1)
+        assert [plan.to_dict()[name] for name in ("partition", "control_set", "volume")] == [3, 1, None]
+        plan = vdiskkit.plan(master, [DeleteFile(path=EXPLORER)], now=NOW)
+        assert (plan.place, plan.control_set) == ("partition 3", None)
+        plan = vdiskkit.plan(master, [SetPvpField(field="author", value="me")], now=NOW)
+        assert (plan.place, plan.partition) == ("", None)
 
     def test_nothing_to_do(self, master: Path) -> None:
         absent: list[Any] = [DeleteValue(key=KEY, name="x", missing_ok=True), DeleteFile(path="x", missing_ok=True)]

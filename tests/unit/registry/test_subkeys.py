@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build.hive import HiveBuilder
+from vdiskkit.errors import CorruptStructureError
 from vdiskkit.io import BytesSource, GuardedSource, ReadBudget
 from vdiskkit.registry import Hive
 
@@ -105,13 +106,19 @@ def test_leaves_out_of_order_are_searched_one_by_one(open_hive: OpenHive) -> Non
     assert all(hive.find(name) is not None for name in names)
 
 
-def test_a_key_under_a_stale_hash_is_listed_but_not_found(open_hive: OpenHive) -> None:
+def test_a_key_under_a_stale_hash_is_listed_and_not_called_missing(open_hive: OpenHive) -> None:
     builder = HiveBuilder().fault("stale-hash")
     builder.key("Alpha")
     builder.key("Beta")
     hive = open_hive(builder)
     assert [key.name for key in hive.root.subkeys()] == ["Alpha", "Beta"]
-    assert hive.find("Alpha") is None
+    for name in ("Alpha", "Gamma"):
+        with pytest.raises(CorruptStructureError) as caught:
+            hive.find(name)
+        assert caught.value.message == (
+            "what is not found below the key 'ROOT' may be there: it lists the key 'Alpha' under the hash of another "
+            "name"
+        )
     assert hive.find("Beta") is not None
 
 

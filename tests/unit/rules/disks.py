@@ -10,10 +10,11 @@ import functools
 import io
 import os
 import struct
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import vdiskkit
-from tests.build.digitalproductid import build_digital_product_id
+from tests.build.digitalproductid import build_digital_product_id, build_digital_product_id4
 from tests.build.evtx import activation_failed, build_log, kms_answer, kms_request
 from tests.build.files import unattend
 from tests.build.hive import filetime, seal, utf16
@@ -306,6 +307,26 @@ def gpt_damaged(folder: Path) -> Path:
     return on_disk(folder, bytes(raw))
 
 
+def dynamic_disk(folder: Path) -> Path:
+    """Windows on a basic volume that was converted to a dynamic one."""
+    return on_disk(folder, build_disk([PartitionSpec(volume(), mbr_type=0x42)]))
+
+
+def other_volume(kind: str) -> Callable[[Path], Path]:
+    """All there is is a volume that is not read: a piece of a dynamic disk or of Storage Spaces, or ReFS."""
+    guid = {"ldm": "af9b60a0-1431-4f62-bc68-3311714a69ad", "spaces": "e75caf8f-f680-4cee-afa3-b001e56efc2d"}.get(kind)
+    data = bytearray(MIB)
+    if guid is None:
+        data[3:11] = b"ReFS\0\0\0\0"
+    spec = PartitionSpec(data, gpt_type=uuid.UUID(guid)) if guid else PartitionSpec(data)
+    return lambda folder: on_disk(folder, build_disk([spec], table="gpt"))
+
+
+def dirty_beside(folder: Path) -> Path:
+    """Another volume of the disk was not closed."""
+    return on_disk(folder, build_disk([volume(), build_volume("reserved", volume_flags=1)]))
+
+
 def past_end(folder: Path) -> Path:
     raw = bytearray(healthy_raw())
     struct.pack_into("<I", raw, 446 + 12, 0x7FFFFFF)
@@ -408,8 +429,8 @@ def unreadable_blob(folder: Path) -> Path:
     return image(software={"channel": None})(folder)
 
 
-def office_mak(folder: Path) -> Path:
-    """Office 2010 with a MAK."""
+def office_2010_mak(folder: Path) -> Path:
+    """Office 2010 with a MAK: its blob has no channel."""
 
     def replace(name: str, data: bytes) -> bytes:
         if name != "SOFTWARE":
@@ -422,6 +443,21 @@ def office_mak(folder: Path) -> Path:
         return data.replace(old, new)
 
     return image(software={"office": ["2010"]}, edit_hive=replace, software_keys=MARKED_OFFICE)(folder)
+
+
+def office_mak(folder: Path) -> Path:
+    """Office 2016 with a MAK."""
+
+    def replace(name: str, data: bytes) -> bytes:
+        if name != "SOFTWARE":
+            return data
+        at = data.index(utf16("ProPlus").ljust(64, b"\0"))  # the edition in the blob
+        start = data.rindex(struct.pack("<IHH", 1272, 4, 0), 0, at)
+        blob = build_digital_product_id4(MAK, extended_pid="", activation_id="", edition="ProPlus",
+                                         part_number="X19-98795", key_type="Volume:MAK", eula="Volume")  # fmt: skip
+        return data[:start] + blob + data[start + len(blob) :]
+
+    return image(software={"office": ["2016"]}, edit_hive=replace)(folder)
 
 
 INSTALLED = int(dt.datetime(2023, 5, 9, 7, 41, 12, tzinfo=dt.UTC).timestamp())
@@ -437,6 +473,78 @@ def fault_of_target(name: str, values: dict[str, int]) -> Callable[[Path], Path]
 
     return changed_system(edit)
 
+
+CURRENT = r"Microsoft\Windows\CurrentVersion"
+PENDING: dict[str, tuple[str, str, str | None]] = {
+    "in-progress": ("SOFTWARE", rf"{CURRENT}\Component Based Servicing\RebootInProgress", None),
+    "packages": ("SOFTWARE", rf"{CURRENT}\Component Based Servicing\PackagesPending", None),
+    "setup-execute": ("SYSTEM", r"Control\Session Manager", "SetupExecute"),
+    "reporting": ("SOFTWARE", rf"{CURRENT}\WindowsUpdate\Auto Update\PostRebootReporting", None),
+    "services": ("SOFTWARE", rf"{CURRENT}\WindowsUpdate\Services\Pending\{{117cab2d}}", None),
+    "renames-2": ("SYSTEM", r"Control\Session Manager", "PendingFileRenameOperations2"),
+    "volatile": ("SOFTWARE", r"Microsoft\Updates", "UpdateExeVolatile"),
+    "dvd": ("SOFTWARE", rf"{CURRENT}\RunOnce", "DVDRebootSignal"),
+    "server": ("SOFTWARE", r"Microsoft\ServerManager\CurrentRebootAttempts", None),
+    "join": ("SYSTEM", r"Services\Netlogon", "JoinDomain"),
+    "spn": ("SYSTEM", r"Services\Netlogon", "AvoidSpnSet"),
+    "name": ("SYSTEM", r"Services\Tcpip\Parameters", "NV Hostname"),
+    "sccm": ("SOFTWARE", r"Microsoft\SMS\Mobile Client\Reboot Management\RebootData", None),
+}
+"""Hive, key and value of each place that says that a restart is waited for, besides those with cases of their own."""
+
+
+def pending(hive: str, key: str, value: str | None) -> Callable[[Path], Path]:
+    """A case: that place says so."""
+
+    def edit(builder: Any) -> None:
+        path = rf"ControlSet001\{key}" if hive == "SYSTEM" else key
+        builder.key(path)
+        if value == "UpdateExeVolatile":
+            builder.dword(path, value, 3)
+        elif value in ("SetupExecute", "PendingFileRenameOperations2"):
+            builder.multi(path, value, [r"\??\C:\Temp\a.dll"])
+        elif value is not None:
+            builder.sz(path, value, "RENAMED")
+            if value == "NV Hostname":
+                builder.sz(path, "Hostname", "MASTER")
+
+    if hive == "SYSTEM":
+        return changed_system(edit)
+
+    def replace(name: str, data: bytes) -> bytes:
+        return software_hive("win10", edit=lambda builder: (software_state()(builder), edit(builder))) if (
+            name == "SOFTWARE") else data  # fmt: skip
+
+    return image(edit_hive=replace)
+
+
+def log_by_policy(name: str, data: bytes) -> bytes:
+    """The Application log lies on another drive by a group policy; the old file is still in its usual place."""
+    if name != "SOFTWARE":
+        return data
+
+    def edit(builder: Any) -> None:
+        software_state()(builder)
+        builder.sz(r"Policies\Microsoft\Windows\EventLog\Application", "File", r"D:\Logs\Application.evtx")
+
+    return software_hive("win10", edit=edit)
+
+
+def gpt_enlarged(folder: Path) -> Path:
+    """The disk was enlarged, and its partition table was not."""
+    return on_disk(folder, build_disk([volume()], table="gpt") + bytes(4 * MIB))
+
+
+def spoil_sid(editor: Any) -> None:
+    path = r"Windows\System32\config\SECURITY"
+    data = bytearray(editor.read(path))
+    at = data.index(bytes((1, 4, 0, 0, 0, 0, 0, 5)))
+    data[at] = 7
+    editor.write(path, bytes(data))
+
+
+BNDEVICE = r"ControlSet001\Services\BNDevice"
+ON_SYSTEM_DRIVE = r"%SystemDrive%\Program Files\Citrix\Provisioning Services\BNDevice.exe"
 
 CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "healthy": pair,
@@ -467,6 +575,11 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "without-its-version": without_its_version,
     "parent-locked": parent_locked,
     "gpt-damaged": gpt_damaged,
+    "dynamic-disk": dynamic_disk,
+    "ldm": other_volume("ldm"),
+    "spaces": other_volume("spaces"),
+    "refs": other_volume("refs"),
+    "dirty-beside": dirty_beside,
     "past-end": past_end,
     "two-windows": two_windows,
     "blank": blank,
@@ -501,6 +614,11 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "mak-pair": image(software={"key": MAK, "channel": "Volume:MAK"}, pvp={"license_mode": MAK_MODE}),
     "gvlk-in-mak-pair": with_pvp(license_mode=MAK_MODE),
     "other-edition": image(software={"key": WINDOWS["server2022"].key}),
+    "gvlk-unlisted": image(software={"key": MAK, "channel": "Volume:GVLK"}),
+    "key-unknown": image(software={"key": MAK, "channel": ""}),
+    "sid-damaged": image(edit=spoil_sid),
+    "system-drive": changed_system(lambda builder: builder.expand(BNDEVICE, "ImagePath", ON_SYSTEM_DRIVE)),
+    "device-elsewhere": changed_system(lambda builder: builder.expand(BNDEVICE, "ImagePath", r"E:\PVS\BNDevice.exe")),
     "csvlk": image(software={"key": MAK, "channel": "Volume:CSVLK"}),
     "channel-differs": image(software={"channel": "Volume:MAK"}),
     "bad-crc": bad_crc,
@@ -523,6 +641,7 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "office-2010-unmarked": image(software={"office": ["2010"]}),
     "office-not-rearmed": image(software={"office": ["2010"]}, software_keys={"markers": {"LIC_BISF_RearmOF_run": 0}}),
     "office-mak": office_mak,
+    "office-2010-mak": office_2010_mak,
     "office-c2r": image(software={"office": ["2021"]}),
     "office-host": image(software={"kms": {OFFICE_APP: {"KeyManagementServiceName": "kms.example.com"}}}),
     "office-no-tokens": image(
@@ -546,6 +665,10 @@ CASES: dict[str, Callable[[Path], Path | BinaryIO]] = {
     "page-file": image(system_keys={"page_files": (r"d:\pagefile.sys 4096 4096",)}),
     "servicing": image(software_keys={"servicing": True}),
     "update": image(software_keys={"update": True}),
+    **{f"pending-{name}": pending(*place) for name, place in PENDING.items()},
+    "policy-log": image(software={}, edit_hive=log_by_policy),
+    "answer-failed": image(log=build_log([kms_request(LOGGED), kms_answer(LOGGED, result="0xC004F074")])),
+    "gpt-enlarged": gpt_enlarged,
     "renames": image(system_keys={"renames": [(r"C:\Temp\old.dll", "")]}),
     "resealed": image(software_keys={"image_state": "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE"}),
     "in-setup": image(system={"setup_in_progress": True}),

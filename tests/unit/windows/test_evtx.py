@@ -96,20 +96,19 @@ def test_every_field_of_a_record() -> None:
 def test_the_newest_chunk_is_found_wherever_the_ring_has_come_to(turn: int, hint: int | None) -> None:
     log = build_log(noise_events(80, NOW), per_chunk=10, slots=8, turn=turn, last_chunk=hint, first_id=501)
     chunks = list(EventLog(BytesSource(log)).newest_first(99))
-    # A header that is wrong in this way is met when the log was not closed; then the chunks behind tell.
     assert [chunk and chunk.last_id for chunk in chunks] == [580 - 10 * back for back in range(8)]
 
 
-def test_a_ring_that_has_not_come_round_ends_at_its_first_chunk() -> None:
+def test_chunks_that_were_never_used_are_not_read() -> None:
     log = build_log(noise_events(30, NOW), per_chunk=10, slots=20)
     source = Counting(log)
     chunks = list(EventLog(source).newest_first(99))
     assert [chunk and chunk.first_id for chunk in chunks] == [21, 11, 1]
-    assert sum(length for _, length in source.calls) < 4 * CHUNK + 2048
+    assert sum(length >= CHUNK for _, length in source.calls) == 3
 
 
 @pytest.mark.parametrize("used", range(1, 9))
-def test_without_a_trusted_header_the_newest_chunk_is_searched_for(used: int) -> None:
+def test_without_a_trusted_header_the_newest_chunk_is_found(used: int) -> None:
     log = bytearray(build_log(noise_events(10 * used, NOW), per_chunk=10, slots=8))
     log[124] ^= 1  # checksum of the header
     chunks = list(EventLog(BytesSource(bytes(log))).newest_first(99))
@@ -120,7 +119,29 @@ def test_no_more_is_read_than_asked_for() -> None:
     source = Counting(build_log(noise_events(300, NOW), per_chunk=10, slots=32, turn=17))
     assert len(list(EventLog(source).newest_first(3))) == 3
     assert sum(length >= CHUNK for _, length in source.calls) == 3
-    assert len(source.calls) <= 8
+    # Of the others, heads alone.
+    assert all(length <= 512 for _, length in source.calls if length < CHUNK)
+    assert len(source.calls) == 1 + 32 + 3
+
+
+def test_unused_chunks_in_front_of_the_newest_do_not_end_the_log() -> None:
+    def unused(number: int, chunk: bytearray) -> None:
+        if number in (2, 3):
+            chunk[:] = bytes(len(chunk))
+
+    for dirty in (False, True):
+        log = EventLog(BytesSource(build_log(noise_events(60, NOW), per_chunk=10, edit_chunk=unused, dirty=dirty)))
+        assert [chunk and chunk.last_id for chunk in log.newest_first(99)] == [60, 50, 20, 10]
+        assert log.left_out == 0
+        assert [chunk and chunk.last_id for chunk in log.newest_first(3)] == [60, 50, 20]
+        assert log.left_out == 1
+
+
+def test_of_a_very_large_log_it_is_counted_what_was_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdiskkit.windows.evtx._HEADS_MAX", 4)
+    log = EventLog(BytesSource(build_log(noise_events(100, NOW), per_chunk=10, slots=12)))
+    assert [chunk and chunk.last_id for chunk in log.newest_first(99)] == [100, 90, 80]
+    assert log.left_out == 12 - 4
 
 
 def test_a_log_that_was_not_closed_is_followed_beyond_its_header() -> None:

@@ -57,9 +57,11 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
     """Write a key and all below it as .reg text, in the order of the hive.
 
     In a file it is UTF-16LE with a byte order mark, as regedit writes it; on standard output it is UTF-8. What is
-    damaged is left out and told, and the exit code is then 3.
+    damaged is left out and told, as are keys and values whose names cannot stand in .reg text; the exit code is then
+    3.
     """
     from vdiskkit.cli.errors import Damage, tell_damage
+    from vdiskkit.cli.exitcodes import INVALID
     from vdiskkit.cli.output import note, open_output
     from vdiskkit.cli.registry import find_key, tell_odd
 
@@ -86,7 +88,8 @@ def command(session: Session, disk: str, path: str, root: str | None) -> int:
             output.close(keep=keep)
     if left_out:
         note(session, "warning", f"{left_out} keys or values left out: their names cannot stand in .reg text")
-    return tell_damage(session, errors)
+    damaged = tell_damage(session, errors)
+    return damaged or (INVALID if left_out else 0)
 
 
 def _pieces(found: FoundKey, root: str | None, errors: Damage, *, source: str | None) -> Iterator[str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_SKIPPED_TOLD = 20
+"""Skipped lines that are told one by one."""
 _LARGEST_FILE = 64 * 1024 * 1024
 
 
@@ -55,24 +57,27 @@ def _encoding(ctx: click.Context, option: click.Parameter, value: str | None) ->
 def command(session: Session, disk: str, file: str, encoding: str | None) -> int:
     r"""Make the changes of a .reg file, as regedit or reg.exe would on the running Windows; all of them or none.
 
-    Keys are made as needed, and what is to be deleted may be missing. All keys must lie in hives of the disk
+    Keys are made as needed, and what is to be deleted may be missing. Lines that regedit skips are skipped, and a note
+    says so. All keys must lie in hives of the disk
     (HKEY_LOCAL_MACHINE, HKEY_USERS\.DEFAULT, HKEY_CLASSES_ROOT).
     """
     from vdiskkit.cli.change import carry_out
     from vdiskkit.cli.registry_change import check_target
 
     check_target(disk)
-    operations = _operations(file, encoding)
+    skipped: list[str] = []
+    operations = _operations(file, encoding, skipped)
+    more = [f"{len(skipped) - _SKIPPED_TOLD} more lines are skipped"] if len(skipped) > _SKIPPED_TOLD else []
 
     def make(path: str, **arguments: Any) -> Plan:  # noqa: ANN401 - those of the public function
         import vdiskkit
 
-        return vdiskkit.plan(path, operations, **arguments)
+        return vdiskkit.plan(path, operations, notes=[*skipped[:_SKIPPED_TOLD], *more], **arguments)
 
     return carry_out(session, disk, make)
 
 
-def _operations(path: str, encoding: str | None) -> list[Operation]:
+def _operations(path: str, encoding: str | None, skipped: list[str]) -> list[Operation]:
     from vdiskkit.io.paths import open_source
     from vdiskkit.patch.registry.regfile import parse_reg
 
@@ -84,7 +89,7 @@ def _operations(path: str, encoding: str | None) -> list[Operation]:
                 hint=f"split it; {_LARGEST_FILE} bytes are the limit",
             )
         data = source.read_at(0, source.size)
-    edits = parse_reg(data, path, encoding=encoding)
+    edits = parse_reg(data, path, encoding=encoding, skipped=skipped)
     if not edits:
         raise UsageError("the .reg file changes nothing", location=Location(path))
     return [_operation(edit, path) for edit in edits]

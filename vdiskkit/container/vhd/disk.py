@@ -103,7 +103,8 @@ class FixedVhd(VhdDisk):
             raise CorruptStructureError(
                 f"the fixed VHD should hold {self.size} bytes before its footer, but {reading.end} are there",
                 location=probe.location.at("byte", reading.end),
-                hint=COPY_AGAIN,
+                hint=f"{COPY_AGAIN}; if it is the plain content of a disk that happens to end in a footer, say so with "
+                "--format raw (format='raw')",
             )
         if self.size < reading.end:
             self.notice(

@@ -26,6 +26,7 @@ def vhd_facts(disk: VhdDisk) -> ContainerFacts:
         allocated_bytes=allocated_bytes(disk),
         data_aligned_4k=blocks.data_aligned_4k if blocks and blocks.allocated_blocks else None,
         unique_id=disk.unique_id,
+        windows_id=_windows_id(disk.unique_id),
         creator_application=_code(footer.creator_application),
         creator_version=f"{version >> 16}.{version & 0xFFFF}",
         creator_host_os=_code(footer.creator_host_os),
@@ -41,3 +42,14 @@ def vhd_facts(disk: VhdDisk) -> ContainerFacts:
 
 def _code(raw: bytes) -> str:
     return raw.decode("latin-1").rstrip("\0 ")
+
+
+def _windows_id(unique_id: str) -> str | None:
+    """The id as Windows prints it; None when nothing speaks for Windows having made it."""
+    from uuid import RFC_4122, UUID
+
+    big = UUID(unique_id)
+    little = UUID(bytes_le=big.bytes)
+    if little.variant == RFC_4122 and little.version == 4 and big.version != 4:
+        return str(little)
+    return None

@@ -34,12 +34,14 @@ class HiveProblem(NamedTuple):
         message: What is wrong, in one sentence.
         location: Where.
         severe: Whether Windows would take it for damage; the others waste space or mislead careless readers.
+        in_general: Whether it has no place of its own: the location is then that of the file.
     """
 
     code: str
     message: str
     location: Location
     severe: bool
+    in_general: bool = False
 
 
 class CellMap:
@@ -66,7 +68,7 @@ class CellMap:
     def report(self, code: str, message: str, offset: int | None, *, severe: bool = True) -> None:
         """Note a problem at a cell, or at the beginning of the file."""
         if len(self.problems) < _PROBLEMS_MAX:
-            self.problems.append(HiveProblem(code, message, self.location(offset), severe))
+            self.problems.append(HiveProblem(code, message, self.location(offset), severe, offset is None))
 
     def location(self, offset: int | None) -> Location:
         """The address of a cell, as an offset in the hive file."""

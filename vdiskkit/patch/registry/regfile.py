@@ -3,7 +3,7 @@ r"""``.reg`` text as a list of edits: what regedit and hivexregedit write, and p
 Both headers (``Windows Registry Editor Version 5.00``, ``REGEDIT4``), ``[key]`` and ``[-key]``, ``"name"=`` and ``@=``
 with text, ``dword:``, ``hex:`` and ``hex(n):`` over several lines, ``-`` for deletion, comments; and the ``str(n):``
 of hivexregedit. Nothing is guessed at: a line that means nothing is an error that names the line and what was probably
-meant.
+meant, or is skipped and told where regedit skips it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class RegEdit(NamedTuple):
     data: bytes = b""
 
 
-def parse_reg(data: bytes, path: str = "", *, encoding: str | None = None) -> list[RegEdit]:
+def parse_reg(
+    data: bytes, path: str = "", *, encoding: str | None = None, skipped: list[str] | None = None
+) -> list[RegEdit]:
     """Parse ``.reg`` text.
 
     Args:
@@ -88,6 +90,9 @@ def parse_reg(data: bytes, path: str = "", *, encoding: str | None = None) -> li
         path: Its name, for messages.
         encoding: Encoding of a file without a byte order mark; None tells ASCII and UTF-8. In ``REGEDIT4`` files it is
             the encoding of the bytes of ``hex(1)``, ``hex(2)`` and ``hex(7)`` too.
+        skipped: Takes a sentence for each line that is skipped because regedit skips it: comments behind ``//``, values
+            below ``[-key]``, data that is neither quoted nor of a kind, text behind a closing quote. None makes them
+            errors.
 
     Returns:
         The edits in the order of the file.
@@ -95,7 +100,7 @@ def parse_reg(data: bytes, path: str = "", *, encoding: str | None = None) -> li
     Raises:
         UsageError: Something in it is no ``.reg`` text; the message names the line.
     """
-    return _Parser(RegLines(decode_text(data, path, encoding), path), encoding).parse()
+    return _Parser(RegLines(decode_text(data, path, encoding), path), encoding, skipped).parse()
 
 
 def apply_edits(editor: HiveEditor, edits: Iterable[RegEdit], locate: Callable[[str], str]) -> tuple[HiveChange, ...]:
@@ -134,9 +139,19 @@ def _apply(editor: HiveEditor, edit: RegEdit, key: str) -> None:
         editor.delete_value(key, edit.value)
 
 
+class _SkippedError(Exception):
+    """A line that regedit skips: why, and the error that it is otherwise."""
+
+    def __init__(self, why: str, error: UsageError) -> None:
+        super().__init__(why)
+        self.why = why
+        self.error = error
+
+
 class _Parser:
-    def __init__(self, lines: RegLines, encoding: str | None) -> None:
+    def __init__(self, lines: RegLines, encoding: str | None, skipped: list[str] | None) -> None:
         self._lines = lines
+        self._skipped = skipped
         self._encoding = encoding or "ascii"
         self._narrow: bool | None = None
         self._key: str | None = None
@@ -156,8 +171,8 @@ class _Parser:
             elif text[0] == "[":
                 self._key_line(text)
             elif text[0] in '"@':
-                self._value_line(line.lstrip(_BLANK))
-            else:
+                self._value_or_skip(line.lstrip(_BLANK))
+            elif not (text.startswith("//") and self._skip("it is no comment of .reg text", text)):
                 raise self._no_statement(text)
         if self._narrow is None:
             raise self._lines.error("this is no .reg text: it is empty", f"it begins with '{_UNICODE_HEADER}'")
@@ -181,15 +196,30 @@ class _Parser:
         action = RegAction.DELETE_KEY if minus else RegAction.CREATE_KEY
         self._edits.append(RegEdit(action, self._lines.number, key))
 
+    def _value_or_skip(self, text: str) -> None:
+        try:
+            self._value_line(text)
+        except _SkippedError as exc:
+            if not self._skip(exc.why, text):
+                raise exc.error from None
+
+    def _skip(self, why: str, text: str) -> bool:
+        """Note a line that regedit skips, too; False where that is not wanted."""
+        if self._skipped is None:
+            return False
+        self._skipped.append(f"line {self._lines.number} is skipped, as regedit does: {why}: {_shown(text)}")
+        return True
+
     def _value_line(self, text: str) -> None:
         number = self._lines.number
         if self._key is None:
             raise self._lines.error(f"the value {_shown(text)} stands before any [key]")
         if self._deleted:
-            raise self._lines.error(
+            error = self._lines.error(
                 f"the value {_shown(text)} stands below [-{_shown(self._key)}], which deletes the key",
                 "write [key] before it, to make the key anew",
             )
+            raise _SkippedError("it stands below a key that is deleted", error)
         name, rest = ("", text[1:]) if text[0] == "@" else self._lines.quoted(text, over_lines=False)
         rest = rest.lstrip(_BLANK)
         if rest[:1] != "=":
@@ -239,7 +269,10 @@ class _Parser:
             hint = 'inside a text, write \\" for "'
             if began != self._lines.number:
                 hint = f"the text begins on line {began}: is its closing quote missing?"
-            raise self._lines.error(f"behind the closing quote of a text stands {_shown(quoted.rest)}", hint)
+            error = self._lines.error(f"behind the closing quote of a text stands {_shown(quoted.rest)}", hint)
+            if began != self._lines.number:
+                raise error
+            raise _SkippedError("something stands behind its closing quote", error)
         if "\0" in quoted.text:
             raise self._lines.error("a text contains a NUL character")
         return quoted.text.encode("utf-16-le", "surrogatepass") + b"\0\0"
@@ -331,6 +364,8 @@ class _Parser:
             hint = f"for a number write dword:{text.strip(_BLANK).removeprefix('0x')}"
         else:
             hint = 'data is "text", dword:, hex:, hex(n): or - to delete the value'
+            error = self._lines.error(f"{_shown(text)!r} is no data of a known kind", hint)
+            raise _SkippedError("its data is neither quoted nor of a known kind", error)
         return self._lines.error(f"{_shown(text)!r} is no data of a known kind", hint)
 
 
