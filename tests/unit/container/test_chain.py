@@ -359,7 +359,7 @@ def test_parents_are_opened_through_the_given_function(tmp_path: Path) -> None:
     assert disk.read_at(0, 4) == b"base"
     assert budget.spent_calls == before + 1
     disk.close()
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(SourceError, match="closed"):
         opened[0].read_at(0, 1)
 
 

@@ -182,7 +182,7 @@ class TestSequences:
         before = pair(disk)
         operations = [dword("x"), DeleteFile(path=r"Windows\System32\config\SOFTWARE")]
         with pytest.raises(vdiskkit.VerifyFailedError, match="nothing was written") as failed:
-            vdiskkit.plan(disk, operations)
+            vdiskkit.plan(disk, operations, force=["boot-file"])
         assert failed.value.exit_code == 6
         assert pair(disk) == before
 

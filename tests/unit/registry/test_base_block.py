@@ -46,6 +46,7 @@ def test_facts_are_plain(open_hive: Callable[[HiveBuilder | bytes], Hive]) -> No
         "file_size": 8192,
         "ktm_pending": False,
         "logs": None,
+        "faults": None,
     }
 
 
