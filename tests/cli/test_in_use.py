@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Outcome
 
-IN_USE = "another program holds the file open: a program on this machine has it open"
+IN_USE = "another program holds the file open"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux; Windows has share modes, see test_windows_sharing")

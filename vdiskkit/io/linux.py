@@ -45,7 +45,7 @@ def check_nobody_has_it_open(descriptor: int) -> None:
     if _is_locked(descriptor):
         raise BlockingIOError(errno.EAGAIN, "a program has locked it, as qemu and ntfs-3g do")
     if _lease_is_refused(descriptor) and not _is_remote(status.st_dev):
-        raise BlockingIOError(errno.EAGAIN, "a program on this machine has it open")
+        raise BlockingIOError(errno.EAGAIN, "")  # there is no more to say than that
 
 
 def _lease_is_refused(descriptor: int) -> bool:
