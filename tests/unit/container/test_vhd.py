@@ -141,7 +141,8 @@ def test_facts() -> None:
         "format": "vhd", "type": "dynamic", "virtual_size": 40 * MIB, "file_size": len(data), "sector_size": 512,
         "block_size": 2 * MIB, "block_count": 20, "allocated_blocks": 2, "allocated_bytes": 4 * MIB,
         "data_aligned_4k": False, "unique_id": "00010203-0405-0607-0809-0a0b0c0d0e0f", "windows_id": None,
-        "creator_application": "win", "creator_version": "10.0", "creator_host_os": "Wi2k", "created": "2024-05-06T07:08:09Z",
+        "creator_application": "win", "creator_version": "10.0", "creator_host_os": "Wi2k",
+        "created": "2024-05-06T07:08:09Z",
         "geometry": {"cylinders": 963, "heads": 5, "sectors_per_track": 17}, "footer": "ok", "vhdx": None,
         "parent": None,
         "chain": [{
