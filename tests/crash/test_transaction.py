@@ -70,6 +70,7 @@ def test_power_cuts_of_any_change(change: Change, choose: random.Random) -> None
     check_power_cuts(change, choose, samples=4, nested=1)
 
 
+@pytest.mark.thorough
 @settings(max_examples=tries(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes(), st.randoms(use_true_random=False))
 def test_power_cuts_of_any_undo(change: Change, choose: random.Random) -> None:
@@ -428,6 +429,7 @@ def check_all_undone(files: Files, contents: list[dict[str, bytes]]) -> None:
     assert set(files) == {DISK, SIDE_CAR}
 
 
+@pytest.mark.thorough
 def test_earlier_changes_can_be_taken_back_after_a_later_one_was_rolled_back() -> None:
     contents, _files, change = three()
     for call in change.calls():

@@ -35,6 +35,7 @@ EVERY = 1 if os.environ.get("VDISKKIT_LONG_TESTS") == "1" else 50
 """Of how many states of a long change one has its recovery interrupted too."""
 
 
+@pytest.mark.thorough
 def test_power_cuts_while_sectors_are_written_several_times() -> None:
     change = reopened()
     assert check_power_cuts(change, chooser(1), samples=6, nested=1, nested_every=EVERY) > 100

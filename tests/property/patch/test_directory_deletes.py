@@ -40,6 +40,7 @@ def emptied_to(name: str, folder: str, left: int, seed: int) -> tuple[bytes, tup
     return staged.after, tuple(names[:left])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "folder", "left"),
     [("directory", "many", 250), ("clusters65536", "many", 150), ("records4096", "many", 150)],

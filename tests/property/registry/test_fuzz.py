@@ -50,6 +50,7 @@ def use(data: bytes) -> None:
     assert budget.spent_calls <= budget.max_calls
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lists", ["lh", "lf", "li"])
 def test_every_byte_of_the_structures_changed(lists: str) -> None:
     data = sample(lists)

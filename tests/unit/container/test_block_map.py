@@ -138,6 +138,7 @@ def test_a_differencing_vhdx() -> None:
     assert file_use(disk) == FileUse(5 * MIB, 2 * MIB, 0, 1)
 
 
+@pytest.mark.thorough
 def test_two_tebibytes_of_small_blocks_cost_no_read_and_little_memory() -> None:
     import tracemalloc
 

@@ -210,6 +210,7 @@ def test_entries_behind_the_size_are_not_looked_at() -> None:
     assert open_container(BytesSource(data), path=None).read_at(0, SIZE) == raw_bytes()
 
 
+@pytest.mark.thorough
 @needs_holes
 def test_a_disk_of_one_tebibyte(tmp_path: Path) -> None:
     """Its table of 524,288 entries is read in one call and its map walked without a list of blocks."""

@@ -58,6 +58,7 @@ def test_a_log_that_changes_the_table_and_lets_the_file_grow() -> None:
     assert disk.file_size == 6 * MIB
 
 
+@pytest.mark.thorough
 def test_a_replay_holds_a_log_twice() -> None:
     """One entry that fills the log: as it was read, and its pages; the checksum needs no copy."""
     log, first = 8 * MIB, 32 * MIB

@@ -103,6 +103,7 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "logging" not in sys.modules
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", ["", "import logging; "])
 def test_a_script_that_sets_nothing_up_sees_nothing(tmp_path: Path, first: str) -> None:
     for suffix in (".vhd", ".pvp"):

@@ -78,6 +78,7 @@ def test_newest_version_of_a_chain(inspect: Any) -> None:
     assert {item.data for item in facts.licensing.kms_host} >= {"kms.example.com"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("product", sorted(WINDOWS))
 def test_every_windows_is_named_and_its_store_found(inspect: Any, product: str) -> None:
     facts = inspect(f"healthy-{product}")
@@ -108,6 +109,7 @@ def test_volumes_that_were_not_shut_down_are_read_and_told(inspect: Any, name: s
     assert "ntfs.not_clean" in codes(facts)
 
 
+@pytest.mark.thorough
 def test_several_windows_are_all_reported_and_one_can_be_chosen(inspect: Any, scenario_disk: Any) -> None:
     facts = inspect("two-windows")
     assert [volume.windows for volume in facts.volumes] == [True, True]

@@ -43,6 +43,7 @@ def test_facts_come_from_the_logs(tmp_path: Path, old: bool) -> None:
     assert any("SkipRearm" in item for item in facts.cross_check.checked)
 
 
+@pytest.mark.thorough
 def test_a_value_that_the_log_deletes(tmp_path: Path) -> None:
     host = {"": {"KeyManagementServiceName": "kms.old.example.com", "KeyManagementServicePort": "1688"}}
     kept = {"": {"KeyManagementServicePort": "1688"}}
@@ -86,6 +87,7 @@ def test_a_part_of_the_logs_is_told(tmp_path: Path) -> None:
     assert facts.licensing.skip_rearm.origin == "log"
 
 
+@pytest.mark.thorough
 def test_the_replay_does_not_use_up_the_budget_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states = [software_hive("win10", keys=2_500, skip_rearm=number) for number in (0, 1)]
     clean, dirty = dirty_disk(tmp_path, new_format(states)._replace(primary=states[1]), "clean"), new_format(states)

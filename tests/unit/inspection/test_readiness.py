@@ -122,6 +122,7 @@ def test_a_full_log_stays_within_the_budget(tmp_path: Path) -> None:
     assert file.calls <= MOST_CALLS // 2
 
 
+@pytest.mark.thorough
 def test_disks_without_windows_have_none(inspect: Any, scenario_disk: Any) -> None:
     for name in ("linux", "data-only", "bitlocker"):
         with vdiskkit.open_vdisk(scenario_disk(name)) as disk:

@@ -104,6 +104,7 @@ def test_a_block_that_another_one_took_the_place_of_is_noticed() -> None:
     assert "ntfs.index_damaged" in {notice.code for notice in image.notices}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", ["streams", "Windows\\System32\\config", "links"])
 def test_no_changed_bit_of_a_directory_makes_a_file_not_there(folder: str) -> None:
     """All bits of its record that are in use, one after the other, past the update sequence."""
@@ -123,6 +124,7 @@ def test_no_changed_bit_of_a_directory_makes_a_file_not_there(folder: str) -> No
         _nothing_is_hidden(bytes(volume.data), folder, there)
 
 
+@pytest.mark.thorough
 def test_no_changed_bit_of_an_index_block_makes_a_file_not_there() -> None:
     whole = opened("directory")
     there = {entry.name: entry.record_number for entry in whole.listdir("many")}

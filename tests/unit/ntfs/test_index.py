@@ -125,6 +125,7 @@ def put(offset: int, layout: str, *values: int) -> Callable[[bytearray], object]
 FIRST = 0x18 + 0x28  # entries behind header and update sequence array
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -148,6 +148,7 @@ def test_deep_nesting_is_refused() -> None:
         parse_manifest(b"<versionManifest>" + b"<a>" * 100000)
 
 
+@pytest.mark.thorough
 def test_much_content_takes_little_memory() -> None:
     data = b"<versionManifest>" + b"<version/>" * 100_000 + b"</versionManifest>"
     assert len(data) < LARGEST_SIZE

@@ -55,6 +55,7 @@ def test_a_disk_without_a_side_car_is_copied_alone(disk: Path) -> None:
     assert not disk.with_name("copy.pvp").exists()
 
 
+@pytest.mark.thorough
 def test_the_side_car_of_a_version_has_its_number(tmp_path: Path) -> None:
     path = scenario.chain(tmp_path)
     new = tmp_path / "other.7.avhd"

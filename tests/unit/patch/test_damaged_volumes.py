@@ -95,6 +95,7 @@ def test_a_hibernated_volume_is_not_changed_though_its_directory_hides_the_file(
         vdiskkit.plan_kms_prep(path, skip_rearm=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("damage", "code", "match"),
     [

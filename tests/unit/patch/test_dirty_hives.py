@@ -119,12 +119,14 @@ class TestPlan:
         assert guest(disk, "SOFTWARE") == dirty.primary
         assert guest(disk, "SOFTWARE.LOG1") == dirty.log1
 
+    @pytest.mark.thorough
     def test_the_same_plan_again(self, master: Path) -> None:
         first = vdiskkit.plan(master, [skip_rearm(0)], now=NOW)
         assert vdiskkit.plan(master, [skip_rearm(0)], now=NOW, full_check=True).digest == first.digest
 
 
 class TestVerification:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("full", [False, True])
     def test_what_is_not_replayed_after_all_is_noticed(self, master: Path, full: bool) -> None:
         operations = [CreateKey(key=r"HKLM\SOFTWARE\Made")]
@@ -202,6 +204,7 @@ class TestApply:
         vdiskkit.undo(disk)
         assert pair(disk) == before
 
+    @pytest.mark.thorough
     def test_in_a_version_in_a_vhdx_with_a_log_of_its_own(self, tmp_path: Path) -> None:
         disk = make("desk11", tmp_path)
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -220,6 +223,7 @@ class TestApply:
         vdiskkit.undo(disk)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
+    @pytest.mark.thorough
     def test_a_hive_that_its_log_made_longer(self, tmp_path: Path) -> None:
         dirty = dirty_software(large=9_000, split=1)
         disk = dirty_disk(tmp_path, dirty)
@@ -295,6 +299,7 @@ class TestApply:
 
 
 class TestPhases:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["fixed", "dynamic", "differencing", "vhdx"])
     def test_after_each_phase_windows_would_find_the_old_hive_or_the_new_one(
         self, kind: str, dirty: DirtyHive, tmp_path: Path

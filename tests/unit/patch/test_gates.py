@@ -78,6 +78,7 @@ def test_closed_gates(
             assert f"--force {gate.force}" in gate.error.hint
 
 
+@pytest.mark.thorough
 def test_the_side_car_alone_minds_only_the_lock(scenario: Callable[[str], Path]) -> None:
     for name in ("win7-kms", "dirty-volume", "hibernated", "bitlocker"):
         assert closed(scenario(name), disk=False, volume=False) == []

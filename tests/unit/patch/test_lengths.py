@@ -64,6 +64,7 @@ def check_refused(disk: Path, how: str, message: str) -> None:
     assert {path.name: path.read_bytes() for path in disk.parent.iterdir()} == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", STATES)
 @pytest.mark.parametrize("left", [0, -512, -1536])
 def test_a_disk_is_not_cut(disk: Path, how: str, left: int) -> None:

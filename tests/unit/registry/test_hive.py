@@ -154,6 +154,7 @@ def test_limits_are_the_callers(open_hive: OpenHive) -> None:
         Hive(source, limits=HiveLimits(subkeys=1)).find(r"K\a")
 
 
+@pytest.mark.thorough
 def test_reading_one_value_reads_little_whatever_the_size() -> None:
     spent = []
     for keys in (1_000, 60_000):

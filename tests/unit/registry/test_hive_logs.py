@@ -140,6 +140,7 @@ def test_dissect_sees_the_same() -> None:
     assert {value.name for value in hive.key(SERVICE).values()} == set(theirs)
 
 
+@pytest.mark.thorough
 def test_replaying_holds_only_pages_of_the_logs() -> None:
     states = []
     for number in (1, 2):

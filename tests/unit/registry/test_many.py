@@ -67,6 +67,7 @@ def test_all_subkeys_of_a_key_are_read(subkeys: BytesSource) -> None:
     assert budget.spent_calls < 40
 
 
+@pytest.mark.thorough
 def test_the_checks_take_them_for_sound(values: BytesSource, subkeys: BytesSource) -> None:
     for source in (values, subkeys):
         assert find_faults(source, Hive(source).base_block) == []
@@ -83,6 +84,7 @@ def test_a_million(make: Callable[[int], bytes]) -> None:
     assert check_hive(source) == ()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "read"),
     [(many_values, _values), (many_subkeys, Hive.walk)],

@@ -259,6 +259,7 @@ def test_a_primary_that_is_cut_is_not_replayed() -> None:
     assert "cut short" in result.reason
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("split", [1, 2, 4])
 @pytest.mark.parametrize("which", range(4))

@@ -65,6 +65,7 @@ def test_everything_of_a_deleted_file_is_freed(runs: int, listed: str, per_recor
     staged.check()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("listed", ["resident", "in clusters", "in pieces"])
 def test_a_file_in_pieces_is_overwritten_and_grows(listed: str) -> None:
     runs = 700 if listed == "in clusters" else 400

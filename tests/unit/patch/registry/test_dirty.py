@@ -215,6 +215,7 @@ def test_logs_stay_as_they_are() -> None:
 
 
 # -- order of the writes ----------------------------------------------------------------------------------------------
+@pytest.mark.thorough
 @pytest.mark.parametrize("large", [0, 30000])
 @pytest.mark.parametrize("old", [False, True])
 def test_until_the_base_block_is_written_the_logs_bring_back_the_old_state(old: bool, large: int) -> None:

@@ -101,6 +101,7 @@ def create_keys(count: int) -> Callable[[HiveEditor], object]:
     return lambda editor: [editor.create_key(f"Many\\k{number}") for number in range(count)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "count", "growth"), [(set_values, 1000, 2.2), (delete_values, 500, 2.2), (create_keys, 700, 2.6)]
 )
@@ -144,6 +145,7 @@ def edit_subkeys(data: bytes, count: int) -> None:
     assert hive.find("Many\\0000000B") is None
 
 
+@pytest.mark.thorough
 def test_a_key_with_more_values_than_session_hosts_have() -> None:
     edit_values(many_values(120_000), 120_000)
 

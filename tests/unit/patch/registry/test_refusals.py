@@ -162,6 +162,7 @@ def test_keys_that_may_not_be_deleted() -> None:
 
 
 # -- names and sizes -------------------------------------------------------------------------------------------------
+@pytest.mark.thorough
 def test_names_that_windows_would_not_take() -> None:
     data = tree().build()
     long = "x" * 256
