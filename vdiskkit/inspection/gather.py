@@ -198,13 +198,9 @@ def _label(item: OpenedVolume, log: NoticeLog) -> str | None:
 def _tell_partitions(disk: Inspectable, log: NoticeLog) -> None:
     """Note partitions that may be no whole volume, and several that hold a Windows."""
     for partition in disk.partitions.partitions:
-        if partition.manager is not None:
-            log.add(
-                "partition.managed",
-                f"partition {partition.number} belongs to {partition.manager}: it may be one half of a mirror, or a "
-                "piece of a volume that goes on elsewhere",
-                disk.container.location.at("partition", str(partition.number)),
-            )
+        if partition.caution is not None:
+            where = disk.container.location.at("partition", str(partition.number))
+            log.add("partition.managed", partition.caution, where)
     found = [str(item.partition) for item in disk.volumes if item.windows_root is not None]
     if len(found) > 1:
         log.add("windows.several", f"partitions {', '.join(found)} each hold a Windows; choose one with --volume")

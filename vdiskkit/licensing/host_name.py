@@ -23,6 +23,8 @@ def host_problem(text: str) -> str | None:
     if _WITH_PORT.fullmatch(text):
         return "it holds the port too, which has a value of its own"
     labels = text.removesuffix(".").split(".")
+    if labels[0].startswith("_"):
+        return "it is the name of a service record (SRV), not of a host"
     if len(text) > _LONGEST or not all(_LABEL.fullmatch(label) for label in labels):
         return "it is no host name or address"
     # A last label of digits makes it an address to every resolver, and it is none.

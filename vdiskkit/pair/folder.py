@@ -1,7 +1,8 @@
 """What belongs to a disk in its folder: side-car, lock files, versions, manifest.
 
 The folder is listed once, and only names, sizes and times are looked at. Files are opened for two things: the export
-manifest, and, when the caller brings a reader for them, the ids of the vDisk's own disk files.
+manifest, and, when the caller brings a reader for them, the ids of the vDisk's own disk files, or of all in the folder
+when the parent of one is none of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vdiskkit.errors import SourceError, UsageError, VDiskError
 from vdiskkit.location import Location
-from vdiskkit.naming import DISK_EXTENSIONS
+from vdiskkit.naming import DISK_EXTENSIONS, extension_of
 from vdiskkit.pair.listing import exists, split, take_listing
 from vdiskkit.pair.versions import (
     find_members,
@@ -167,11 +168,22 @@ class _Look:
                 self._identities[name] = None
         return self._identities[name]
 
+    def _find_other(self, unique_id: str) -> str | None:
+        """A file with this id whose name says that it is of another vDisk, as other programs name what they make."""
+        own = {member.file_name for member in self.members}
+        for name in take_listing(self.listing.folder, "").names():
+            if name in own or extension_of(name) not in DISK_EXTENSIONS:
+                continue
+            identity = self._identity(name)
+            if identity is not None and identity.unique_id.lower() == unique_id:
+                return name
+        return None
+
     def _link(self) -> None:
         if self._read_identity is not None:
             read_identities(self.members, self._identity)
         link_by_name(self.members)
-        strays = link_by_id(self.members)
+        strays = link_by_id(self.members, self._find_other)
         seen: dict[int, str] = {}
         for member in self.members:
             if member.file_name in strays:

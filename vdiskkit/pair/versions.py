@@ -199,8 +199,12 @@ def link_by_name(members: list[Member]) -> None:
         lower.update((member.is_vhdx, member) for member in same)
 
 
-def link_by_id(members: list[Member]) -> dict[str, str]:
+def link_by_id(members: list[Member], find_other: Callable[[str], str | None]) -> dict[str, str]:
     """Let the ids, where they were read, decide who is whose parent.
+
+    Args:
+        members: From :func:`find_members`.
+        find_other: Returns which disk file of the folder that is no member has this id; None when none has.
 
     Returns:
         One sentence for each file, by its name, whose parent id no file here has.
@@ -219,6 +223,10 @@ def link_by_id(members: list[Member]) -> dict[str, str]:
             member.parent = member.parent if member.parent in candidates else candidates[0]
             member.parent_by = "id"
         elif all_read:
+            other = find_other(member.identity.parent_id.lower())
+            if other is not None:
+                member.parent, member.parent_by = other, "id"
+                continue
             by_name = f"; by its name it would be made from {member.parent}" if member.parent else ""
             strays[member.file_name] = f"no file here has the id of the parent of {member.file_name}{by_name}"
             member.parent = member.parent_by = None

@@ -67,6 +67,16 @@ class Partition(NamedTuple):
         """What volumes in this partition belong to, when that is more than the partition itself; None otherwise."""
         return _MANAGERS.get(self.type_id.casefold())
 
+    @property
+    def caution(self) -> str | None:
+        """Why a volume that begins in this partition may not be all of it; None when nothing speaks for that."""
+        if self.manager is None:
+            return None
+        return (
+            f"partition {self.number} belongs to {self.manager}: it may be one half of a mirror, or a piece of a "
+            "volume that goes on elsewhere"
+        )
+
     def open(self, disk: ByteSource) -> SliceSource:
         """Return the bytes of the partition; what would lie past the end of the disk is left out.
 

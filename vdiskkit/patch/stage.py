@@ -170,6 +170,11 @@ class Stage:
         if self.writable is not None and "" not in asked:
             self.notes += self.writable.notes
             selected, found = self.disk.selected, self.disk.windows_partitions
+            self.notes += [
+                item.caution
+                for item in self.disk.partitions.partitions
+                if item.caution is not None and selected is not None and item.number == selected.partition
+            ]
             if selected is not None and len(found) > 1:
                 others = ", ".join(str(number) for number in found if number != selected.partition)
                 self.notes.append(f"this changes partition {selected.partition}; a Windows is on {others} too")

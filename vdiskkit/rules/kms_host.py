@@ -23,6 +23,7 @@ _REG_DOC = "learn.microsoft.com: registry settings for volume activation (dn5025
 _SLMGR_DOC = "learn.microsoft.com: Slmgr.vbs options for volume activation"
 _EVENT_DOC = "Microsoft TechNet ff793440: KMS events"
 _VISTA = "Windows Vista, Server 2008 and later"
+_NAME_IT = "`cscript slmgr.vbs /skms HOST` in Private mode, or vdiskkit kms-prep DISK --kms-host HOST [--kms-port PORT]"
 _CLEAR = "vdiskkit kms-prep DISK --kms-host absent --kms-port absent, or `cscript slmgr.vbs /ckms` in Private mode"
 _WINDOWS_APP = "55c92734-d682-4d71-983e-d6ec3f16059f"
 _BYPASS = {"0.0.0.0", "10.0.0.10", "172.16.0.2"}  # noqa: S104 - looked for, not listened on
@@ -122,7 +123,8 @@ def form(context: Context) -> Iterator[Outcome]:
     for value in (*context.licensing.kms_host, *context.licensing.kms_settings):
         where = context.at(f"{value.key}, {value.name}")
         if value.problem:
-            yield Problem(f"{value.name} cannot be used: {value.problem}", where, f"{value.type} {value.data}")
+            fix = _NAME_IT if value.name.casefold() == _NAME else None
+            yield Problem(f"{value.name} cannot be used: {value.problem}", where, f"{value.type} {value.data}", fix=fix)
         elif value.name.casefold() == _NAME and not str(value.data).strip():
             yield Problem(f"{value.name} is empty", where, value.type)
 

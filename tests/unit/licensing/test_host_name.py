@@ -41,6 +41,7 @@ def test_hosts(text: str) -> None:
         ("x" * 64, "it is no host name or address"),
         (".".join(["abc"] * 64), "it is no host name or address"),
         ("http://kms", "it is no host name or address"),
+        ("_vlmcs._tcp.example.com", "it is the name of a service record (SRV), not of a host"),
     ],
 )
 def test_what_is_no_host(text: str, problem: str) -> None:

@@ -237,6 +237,17 @@ def test_an_id_solves_an_ambiguous_name(tmp_path: Path) -> None:
     assert (facts.vdisk_name, facts.version) == ("win10", 2019)
 
 
+def test_a_parent_is_found_by_its_id_whatever_its_name(tmp_path: Path) -> None:
+    """As with the checkpoints of Hyper-V, and copies that somebody renamed."""
+    fill(tmp_path, "Desk.vhdx", "Desk_0B1F3C9A.avhdx", "Other.vhdx", "notes.txt")
+    read, asked = identities({"Desk.vhdx": ("B", None), "Desk_0B1F3C9A.avhdx": ("C", "b"), "Other.vhdx": ("O", None)})
+    facts = read_pair(tmp_path / "Desk_0B1F3C9A.avhdx", read_identity=read)
+    assert parents(facts) == {"Desk_0B1F3C9A.avhdx": "Desk.vhdx"}
+    assert facts.versions[0].parent_by == "id"
+    assert codes(facts) == ["pair.no_side_car"]
+    assert "notes.txt" not in asked
+
+
 def test_all_ids_of_a_long_chain_are_read(tmp_path: Path) -> None:
     fill(tmp_path, "a.vhd", *(f"a.{number}.avhd" for number in range(1, 201)))
     table: dict[str, tuple[str, str | None]] = {"a.vhd": ("0", None)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vdiskkit
-from tests.unit.rules.disks import image, two_windows
+from tests.unit.rules.disks import dynamic_disk, image, two_windows
 from vdiskkit.errors import KeyMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ def test_writers_ask_which_windows_is_meant(tmp_path: Path) -> None:
         vdiskkit.plan_kms_prep(disk, skip_rearm=1, force=FORCED)
     plan = vdiskkit.plan(disk, set_value(), force=FORCED, volume=2)
     assert "this changes partition 2; a Windows is on 1 too" in plan.notes
+
+
+def test_a_change_of_what_may_be_half_a_mirror_says_so(tmp_path: Path) -> None:
+    plan = vdiskkit.plan_kms_prep(dynamic_disk(tmp_path), skip_rearm=0, force=FORCED)
+    assert any(
+        note.startswith("partition 1 belongs to a dynamic disk (LDM): it may be one half") for note in plan.notes
+    )
 
 
 def test_readers_say_which_windows_they_took(tmp_path: Path) -> None:
