@@ -50,7 +50,7 @@ def _sections(ctx: click.Context, option: click.Parameter, value: tuple[str, ...
     help=f"Only these sections: {', '.join(SECTIONS)}.",
 )
 @click.option("--blocks", is_flag=True, help="Also show what the disk file holds of the disk: its allocation map.")
-@click.option("--deep", is_flag=True, help="Also read what costs more than a glance: a large $Bitmap, whole hives.")
+@click.option("--deep", is_flag=True, help="Also read what costs more than a glance: whole volumes and hives.")
 @click.option("--readiness", is_flag=True, help="Also read what decides whether the image can be cloned as it is.")
 @click.option("--second-opinion", is_flag=True, help="Also ask the dissect readers, and tell where they differ.")
 @click.option("--show-key", is_flag=True, help="Show product keys whole; otherwise only the last five characters.")

@@ -33,7 +33,7 @@ __all__ = ["command"]
 )
 @click.argument("disks", nargs=-1, metavar="DISK...", type=PathType())
 @rule_options
-@click.option("--deep", is_flag=True, help="Also read what costs more than a glance, such as a large $Bitmap.")
+@click.option("--deep", is_flag=True, help="Also read what costs more than a glance: whole volumes and hives.")
 @click.option("--all-results", is_flag=True, help="In text, also tell what passed and what was left out.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, metavar="N", help="Look at N disks at the same time.")
 @click.option("--files-from", metavar="LIST", type=PathType(), help="Also judge the disks in LIST, one path a line.")
