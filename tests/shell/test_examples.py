@@ -110,7 +110,9 @@ ROWS: dict[str, Row] = {
     ),
     r'vdiskkit ls win10.vhd "Windows\System32\config" -l': Row(r"file  2023-06-14 08:12:03Z +1048576  SOFTWARE\n"),
     "vdiskkit ls win10.vhd --json": Row(r'"name": "Windows"'),
-    r'vdiskkit cat win10.vhd "Windows\System32\config\SOFTWARE" --output SOFTWARE': Row(r"^$", made="SOFTWARE"),
+    r'vdiskkit cat win10.vhd "Windows\System32\config\SOFTWARE" --output SOFTWARE': Row(
+        r"^$", first=world.no_hive, made="SOFTWARE"
+    ),
     "vdiskkit cat win10.vhd Personality.ini": Row(r"^\[StringData\]\n"),
     r'vdiskkit stat win10.vhd "Windows\System32\spp\store\2.0\tokens.dat"': Row(r"size +52000 bytes"),
     "vdiskkit stat win10.vhd Windows/explorer.exe --json": Row(r'"path": "Windows\\\\explorer.exe"'),

@@ -120,6 +120,11 @@ def skip_rearm(_: pytest.MonkeyPatch) -> None:
     _do("kms-prep", "win10.vhd", "--skip-rearm", "0", "--yes")
 
 
+def no_hive(_: pytest.MonkeyPatch) -> None:
+    """Take the bare hive away, which an example writes itself."""
+    Path("SOFTWARE").unlink()
+
+
 def versions(_: pytest.MonkeyPatch) -> None:
     """Three versions of win10."""
     chain(Path(), "win10", versions=3)
