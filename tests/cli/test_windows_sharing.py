@@ -145,7 +145,7 @@ def test_an_output_that_another_program_reads(store: Callable[..., Path], run: C
     facts = disk.with_name("facts.txt")
     facts.write_text("old", encoding="utf-8")
     with held(facts, READING):
-        outcome = run("inspect", disk, "--output", facts)
+        outcome = run("inspect", disk, "--output", facts, "--overwrite")
         assert (outcome.code, outcome.out) == (2, "")
         assert "the output file cannot be written" in outcome.err
     assert facts.read_text(encoding="utf-8") == "old"
