@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vdiskkit.errors import SourceError, UsageError, VDiskError
@@ -170,14 +171,19 @@ class _Look:
 
     def _find_other(self, unique_id: str) -> str | None:
         """A file with this id whose name says that it is of another vDisk, as other programs name what they make."""
+        return self._others.get(unique_id)
+
+    @cached_property
+    def _others(self) -> dict[str, str]:
+        """The first file with each id, in order of name, of those that are no members; read when one is asked for."""
         own = {member.file_name for member in self.members}
+        found: dict[str, str] = {}
         for name in take_listing(self.listing.folder, "").names():
-            if name in own or extension_of(name) not in DISK_EXTENSIONS:
-                continue
-            identity = self._identity(name)
-            if identity is not None and identity.unique_id.lower() == unique_id:
-                return name
-        return None
+            if name not in own and extension_of(name) in DISK_EXTENSIONS:
+                identity = self._identity(name)
+                if identity is not None:
+                    found.setdefault(identity.unique_id.lower(), name)
+        return found
 
     def _link(self) -> None:
         if self._read_identity is not None:
